@@ -1,0 +1,78 @@
+"""`make bench`: measure everything, print a table, keep the samples, refresh the README."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+
+from bench import machine, memory, startup, streams
+from bench.figures import Figure
+from bench.models import CONTEXT, SMOLLM2, SUBJECTS, TINY, Home, new_home
+from bench.report import Report, with_table
+from bench.streams import DEFAULT_SLOTS, MAX_SLOTS, Load
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "bench/results"
+README = ROOT / "README.md"
+
+LOADS = {
+    TINY: (Load(1, 16), Load(4, 12), Load(16, 10)),
+    SMOLLM2: (Load(1, 6), Load(4, 6), Load(16, 4)),
+}
+FIRST_TOKEN_BLOCKS = {TINY: 100, SMOLLM2: 30}
+TURNS = 30  # of every short command
+STARTS = 5  # of a server with a thousand models
+MEMORY_TIMES = 3
+
+console = Console()
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one repetition of everything; keeps nothing")
+    quick = parser.parse_args(arguments).quick
+    load_average = machine.load_average()
+    when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ")
+    with new_home() as home:
+        figures = uvloop.run(_measure(home, quick=quick))
+    conditions = {
+        "load_average_at_start": load_average,
+        "context_tokens_per_slot": CONTEXT,
+        "slots": {"1 and 4 streams": DEFAULT_SLOTS, "16 streams": MAX_SLOTS},
+        "tokens_per_answer": {subject.name: subject.length for subject in SUBJECTS},
+        "tokens_per_answer_for_first_token": streams.FIRST_TOKEN_LENGTH,
+        "client": "aiohttp on uvloop, one process, a connection per request; TCP to Puna, a Unix socket to the runner",
+    }
+    report = Report(when, machine.facts(), conditions, figures)
+    console.print(report.table())
+    missed = [figure for figure in figures if figure.met is False]
+    if missed:
+        console.print(f"{len(missed)} goals missed; bench/README.md says what the profile shows.")
+    if not quick:
+        console.print(f"Samples: {report.save(RESULTS).relative_to(ROOT)}")
+        README.write_text(with_table(README.read_text(encoding="utf-8"), report.markdown()), encoding="utf-8")
+    return 0
+
+
+async def _measure(home: Home, *, quick: bool) -> list[Figure]:
+    console.print("Starting up and listing models ...")
+    figures = startup.measure(turns=1 if quick else TURNS, starts=1 if quick else STARTS)
+    for subject in SUBJECTS:
+        console.print(f"Memory with {subject.name} ...")
+        figures.append(await memory.measure(home, subject, times=1 if quick else MEMORY_TIMES))
+    for subject in SUBJECTS:
+        console.print(f"Streams of {subject.name} ...")
+        loads = [Load(load.streams, 1) for load in LOADS[subject]] if quick else LOADS[subject]
+        blocks = 1 if quick else FIRST_TOKEN_BLOCKS[subject]
+        figures = [*await streams.measure(home, subject, loads, first_blocks=blocks), *figures]
+    return figures
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,185 @@
+"""Tokens per second and time to the first token: `/api/chat` against the very runner that answers behind it.
+
+One client for both sides, in this process: it reads until the end, looks for the first text and for the count of tokens
+in the last event, and decodes nothing. Rounds alternate as ABBA, so that drift hits both sides alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+
+import aiohttp
+import orjson
+import psutil
+from tests.servers import Server
+
+from bench.figures import Figure, Goal
+from bench.models import Home, Subject, chat, runner_chat
+from puna.engine.bodies import chat_body
+from puna.engine.llama import LlamaDriver
+
+MAX_SLOTS = 16
+DEFAULT_SLOTS = 4
+FIRST_TOKEN_LENGTH = 8  # tokens of the short answers that first tokens are timed on
+
+RATE_GOAL = Goal(0.95, "at least")
+FIRST_TOKEN_GOAL = Goal(3.0, "at most")  # ms
+CPU_GOAL = Goal(100.0, "at most")  # µs of the server's process for each token
+
+_TEXT = re.compile(rb'"content":"[^"]')
+_COUNT = re.compile(rb'"(?:predicted_n|eval_count)":(\d+)')
+_LAST_BYTES = 4096  # the last event of either side is shorter
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much is asked: `blocks` of four rounds, each of `streams` answers at once."""
+
+    streams: int
+    blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Where to ask, one body per stream, and how many tokens each answer has."""
+
+    session: aiohttp.ClientSession
+    url: str
+    bodies: Sequence[bytes]
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    rate: float  # tokens per second, all streams together, from the first request to the last byte
+    first_ms: float  # median over the streams, from the request to the first text
+    tokens: int
+
+
+async def measure(home: Home, subject: Subject, loads: Sequence[Load], *, first_blocks: int) -> list[Figure]:
+    """All figures of one model. Loads of up to four streams run on a server with the default number of slots."""
+    figures: list[Figure] = []
+    small = [load for load in loads if load.streams <= DEFAULT_SLOTS]
+    with home.serving(subject, slots=DEFAULT_SLOTS) as server:
+        figures += await _first_token(home, server, subject, first_blocks)
+        for load in small:
+            figures += await _throughput(home, server, subject, load)
+    with home.serving(subject, slots=MAX_SLOTS) as server:
+        for load in (load for load in loads if load not in small):
+            figures += await _throughput(home, server, subject, load)
+    return figures
+
+
+async def _first_token(home: Home, server: Server, subject: Subject, blocks: int) -> list[Figure]:
+    """Many short answers, one at a time."""
+    async with _sides(home, server, subject, 1, FIRST_TOKEN_LENGTH) as (puna, bare):
+        ours, theirs = await _alternate(puna, bare, blocks)
+    return [_first_figure(subject, 1, ours, theirs)]
+
+
+async def _throughput(home: Home, server: Server, subject: Subject, load: Load) -> list[Figure]:
+    assert server.process is not None
+    process = psutil.Process(server.process.pid)
+    async with _sides(home, server, subject, load.streams, subject.length) as (puna, bare):
+        await _alternate(puna, bare, 1)  # warm-up: caches, branch predictors, the CPU's clock
+        before = _cpu_s(process)
+        ours, theirs = await _alternate(puna, bare, load.blocks)
+        cpu_us = (_cpu_s(process) - before) * 1e6  # it has nothing to do in the bare rounds
+    rates = [one.rate for one in ours], [one.rate for one in theirs]
+    case = _case(subject, load.streams)
+    tokens = sum(one.tokens for one in ours)
+    figures = [
+        Figure("tokens/s through /api/chat ÷ bare runner", case, "ratio", "tokens/s", *rates, RATE_GOAL),
+        Figure("server CPU time per token", case, "alone", "µs", [cpu_us / tokens], goal=CPU_GOAL),
+    ]
+    if load.streams > 1:  # one stream has its own measurement
+        figures.append(_first_figure(subject, load.streams, ours, theirs))
+    return figures
+
+
+def _first_figure(subject: Subject, streams: int, ours: Sequence[Round], theirs: Sequence[Round]) -> Figure:
+    times = [one.first_ms for one in ours], [one.first_ms for one in theirs]
+    goal = FIRST_TOKEN_GOAL if streams == 1 else None
+    return Figure("time to the first token, added", _case(subject, streams), "added", "ms", *times, goal)
+
+
+def _case(subject: Subject, streams: int) -> str:
+    return f"{subject.name}, {streams} stream{'s' if streams > 1 else ''}"
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+@asynccontextmanager
+async def _sides(
+    home: Home, server: Server, subject: Subject, streams: int, length: int
+) -> AsyncIterator[tuple[Side, Side]]:
+    """Puna and its bare runner with the same requests. Every request gets a new connection, as the runner wants it."""
+    prompts = [
+        f"Write a very long story about llama number {number} in the high grassland." for number in range(streams)
+    ]
+    socket = home.runner_socket()
+    unix = aiohttp.UnixConnector(str(socket), force_close=True, limit=0)
+    tcp = aiohttp.TCPConnector(force_close=True, limit=0)
+    async with aiohttp.ClientSession(connector=tcp) as outer, aiohttp.ClientSession(connector=unix) as inner:
+        bodies = [orjson.dumps(chat(subject, prompt, length)) for prompt in prompts]
+        bare_bodies = await _runner_bodies(home, subject, prompts, length)
+        yield (
+            Side(outer, f"{server.url}/api/chat", bodies, length),
+            Side(inner, "http://runner/v1/chat/completions", bare_bodies, length),
+        )
+
+
+async def _runner_bodies(home: Home, subject: Subject, prompts: Sequence[str], length: int) -> list[bytes]:
+    """What the server's own driver sends to the runner for these prompts."""
+    driver = LlamaDriver(home.runner_socket())
+    try:
+        props = await driver.props()
+    finally:
+        await driver.close()
+    model = home.stored(subject)
+    return [orjson.dumps(chat_body(runner_chat(model, subject, prompt, length), props)) for prompt in prompts]
+
+
+async def _alternate(puna: Side, bare: Side, blocks: int) -> tuple[list[Round], list[Round]]:
+    """Rounds in the order ABBA; the two lists pair up neighbours."""
+    ours: list[Round] = []
+    theirs: list[Round] = []
+    for _ in range(blocks):
+        ours.append(await _round(puna))
+        theirs.append(await _round(bare))
+        theirs.append(await _round(bare))
+        ours.append(await _round(puna))
+    return ours, theirs
+
+
+async def _round(side: Side) -> Round:
+    began = perf_counter()
+    heard = await asyncio.gather(*(_listen(side, body) for body in side.bodies))
+    seconds = perf_counter() - began
+    tokens = len(heard) * side.length
+    return Round(tokens / seconds, median(heard) * 1000, tokens)
+
+
+async def _listen(side: Side, body: bytes) -> float:
+    """One answer to its end; seconds to its first text."""
+    first: float | None = None
+    last = b""
+    began = perf_counter()
+    async with side.session.post(side.url, data=body, headers={"Content-Type": "application/json"}) as response:
+        async for data in response.content.iter_any():
+            if first is None and _TEXT.search(data):
+                first = perf_counter() - began
+            last = (last + data)[-_LAST_BYTES:]
+    count = _COUNT.search(last)
+    if first is None or count is None or int(count[1]) != side.length:
+        raise RuntimeError(f"expected {side.length} tokens from {side.url}, got status {response.status}: {last!r}")
+    return first

@@ -1,0 +1,128 @@
+"""The door: Host, Origin and key are judged before a request's body is read and before any route is looked up.
+
+One ASGI middleware (contract ollama-http §8, threats T19 to T22). Refusals are an empty 403, a missing key is 401.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from puna.api.origins import Hosts, Origins
+from puna.api.wire import error_response
+from puna.errors import BadRequest, PunaError
+
+_METHODS = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS"
+_STAINLESS = (
+    "arch", "async", "custom-poll-interval", "helper-method", "lang", "os", "package-version", "poll-helper",
+    "retry-count", "runtime", "runtime-version", "timeout",
+)  # fmt: skip
+_HEADERS = ",".join(
+    ("Authorization", "Content-Type", "User-Agent", "Accept", "X-Requested-With", "OpenAI-Beta",
+     "x-api-key", "anthropic-version", *(f"x-stainless-{name}" for name in _STAINLESS))
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key known only by its hash, compared in constant time."""
+
+    digest: bytes
+
+    @classmethod
+    def of(cls, secret: str) -> Key:
+        return cls(hashlib.sha256(secret.encode()).digest())
+
+    def matches(self, offered: str) -> bool:
+        return hmac.compare_digest(self.digest, hashlib.sha256(offered.encode()).digest())
+
+
+class Guard:
+    """Lets through what names this server, comes from a listed origin and carries the key, if there is one."""
+
+    def __init__(self, app: ASGIApp, *, hosts: Hosts, origins: Origins, key: Key | None, loopback: bool) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._origins = origins
+        self._key = key
+        self._loopback = loopback
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # no WebSocket is served; uvicorn answers 403
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        allowed = origin is not None and self._origins.allow(origin)
+        refusal = self._refuse(scope, headers, allowed)
+        if refusal is None and allowed and origin is not None and not _same_origin(origin, headers):
+            send = _with_cors(send, "*" if self._origins.any else origin)
+        if refusal is None:
+            refusal = self._preflight(scope, headers, allowed) or self._check_key(scope, headers)
+        await (refusal or self._app)(scope, receive, send)
+
+    def _refuse(self, scope: Scope, headers: Headers, origin_allowed: bool) -> Response | None:
+        origin = headers.get("origin")
+        hosts = headers.getlist("host")
+        if origin is None:
+            foreign = headers.get("sec-fetch-site") == "cross-site"
+        else:
+            foreign = not origin_allowed and not _same_origin(origin, headers)
+        if foreign or len(headers.getlist("origin")) > 1 or len(hosts) != 1 or not self._hosts.allow(hosts[0]):
+            return Response(status_code=403)
+        return None
+
+    def _preflight(self, scope: Scope, headers: Headers, allowed: bool) -> Response | None:
+        if scope["method"] != "OPTIONS":
+            return None
+        if allowed:
+            vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
+            answer = {
+                "Access-Control-Allow-Methods": _METHODS,
+                "Access-Control-Allow-Headers": _HEADERS,
+                "Access-Control-Max-Age": "43200",
+                "Vary": vary,
+            }
+            return Response(status_code=204, headers=answer)
+        named = not headers["host"].startswith("[") and not headers["host"][:1].isdigit()
+        if self._loopback and named:
+            return Response(status_code=204)
+        return Response("405 method not allowed", 405, media_type="text/plain")
+
+    def _check_key(self, scope: Scope, headers: Headers) -> Response | None:
+        if self._key is None or (scope["path"] == "/" and scope["method"] in ("GET", "HEAD")):
+            return None
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        offered = {
+            value for value in (bearer if scheme.lower() == "bearer" else "", headers.get("x-api-key", "")) if value
+        }
+        if len(offered) > 1:
+            return error_response(BadRequest("two different keys in one request"))
+        if offered and self._key.matches(offered.pop()):
+            return None
+        return error_response(PunaError("unauthorized: send the server's key as a bearer token", status=401))
+
+
+def _same_origin(origin: str, headers: Headers) -> bool:
+    host = headers.get("host", "")
+    return origin in (f"http://{host}", f"https://{host}")
+
+
+def _with_cors(send: Send, origin: str) -> Send:
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["Access-Control-Allow-Origin"] = origin
+            if origin != "*":
+                headers.add_vary_header("Origin")
+        await send(message)
+
+    return wrapped

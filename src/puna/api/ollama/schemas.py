@@ -1,0 +1,205 @@
+"""Request bodies of the native routes, as the reference reads them (contract ollama-http §1.2, §3).
+
+A `null` is an absent key, unknown keys are ignored, keys match exactly first and without case otherwise. Types are
+strict: a string where a number belongs is a 400.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from puna.units import parse_keep_alive_ns
+
+THINK_LEVELS = ("high", "medium", "low", "max")
+
+
+class Wire(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_keys(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        result = {key: item for key, item in value.items() if item is not None and key in known}
+        if len(result) < len(value):  # a key in another case counts where the exact one is missing
+            for key, item in value.items():
+                folded = key.lower() if isinstance(key, str) else key
+                if item is not None and folded in known and folded not in result:
+                    result[folded] = item
+        return result
+
+
+def _decode_image(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise ValueError("images must be base64 strings")
+    text = value.replace("\r", "").replace("\n", "")
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        alphabet = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
+        position = next((index for index, char in enumerate(text) if char not in alphabet), len(text))
+        raise ValueError(f"illegal base64 data at input byte {position}") from None
+
+
+def _check_think(value: object) -> object:
+    choices = '"high", "medium", "low", "max", true, or false'
+    if isinstance(value, bool) or value in THINK_LEVELS:
+        return value
+    if isinstance(value, str):
+        raise ValueError(f'invalid think value: "{value}" (must be {choices})')
+    raise ValueError(f"think must be a boolean or string ({choices})")
+
+
+def _check_top_logprobs(value: int) -> int:
+    if not 0 <= value <= 20:
+        raise ValueError("top_logprobs must be between 0 and 20")
+    return value
+
+
+def _keep_alive(value: object) -> int | None:
+    return parse_keep_alive_ns(value)
+
+
+Image = Annotated[bytes, BeforeValidator(_decode_image, json_schema_input_type=str)]
+KeepAlive = Annotated[int | None, BeforeValidator(_keep_alive, json_schema_input_type=str | float)]
+Think = Annotated[bool | str | None, BeforeValidator(_check_think, json_schema_input_type=bool | str)]
+TopLogprobs = Annotated[int, AfterValidator(_check_top_logprobs)]
+
+
+class _Inference(Wire):
+    model: str = ""
+    stream: bool = True
+    format: Any = None
+    keep_alive: KeepAlive = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    think: Think = None
+    truncate: bool = True
+    shift: bool | None = None
+    logprobs: bool = False
+    top_logprobs: TopLogprobs = 0
+    debug_render_only: bool = Field(default=False, alias="_debug_render_only")
+
+    @property
+    def keep_alive_is_zero(self) -> bool:
+        return self.keep_alive == 0
+
+    def common(self) -> dict[str, Any]:
+        """The fields of `engine.requests.InferenceRequest`."""
+        return {
+            "options": self.options,
+            "keep_alive_ns": self.keep_alive,
+            "format": self.format,
+            "think": self.think,
+            "truncate": self.truncate,
+            "shift": self.shift,
+            "n_probs": self.top_logprobs if self.logprobs else -1,
+            "render_only": self.debug_render_only,
+        }
+
+
+class GenerateBody(_Inference):
+    prompt: str = ""
+    suffix: str = ""
+    system: str = ""
+    template: str = ""
+    context: list[int] | None = None
+    raw: bool = False
+    images: list[Image] = Field(default_factory=list)
+
+
+class ToolFunction(Wire):
+    name: str = ""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    index: int = 0
+
+
+class ToolCallBody(Wire):
+    id: str = ""
+    function: ToolFunction = Field(default_factory=ToolFunction)
+
+
+class MessageBody(Wire):
+    role: str = ""
+    content: str = ""
+    thinking: str = ""
+    images: list[Image] = Field(default_factory=list)
+    tool_calls: list[ToolCallBody] = Field(default_factory=list)
+    tool_name: str = ""
+    tool_call_id: str = ""
+
+
+class ChatBody(_Inference):
+    messages: list[MessageBody] = Field(default_factory=list)
+    tools: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class EmbedBody(Wire):
+    model: str = ""
+    input: Any = None
+    truncate: bool = True
+    dimensions: int = 0
+    keep_alive: KeepAlive = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class EmbeddingsBody(Wire):
+    model: str = ""
+    prompt: str = ""
+    keep_alive: KeepAlive = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class NamedBody(Wire):
+    """`model`, or its old alias `name`; `model` wins."""
+
+    model: str = ""
+    name: str = ""
+
+    @property
+    def target(self) -> str:
+        return self.model or self.name
+
+
+class ShowBody(NamedBody):
+    verbose: bool = False
+    system: str = ""
+    template: str = ""
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class CopyBody(Wire):
+    source: str = ""
+    destination: str = ""
+
+
+class DeleteBody(NamedBody):
+    pass
+
+
+class CreateBody(NamedBody):
+    stream: bool = True
+    from_: str = Field(default="", alias="from")
+    files: dict[str, str] = Field(default_factory=dict)
+    adapters: dict[str, str] = Field(default_factory=dict)
+    draft_files: dict[str, str] = Field(default_factory=dict)
+    draft_quantize: str = ""
+    template: str = ""
+    system: str = ""
+    license: str | list[str] = Field(default_factory=list)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    messages: list[dict[str, Any]] = Field(default_factory=list)
+    quantize: str = ""
+    quantization: str = ""
+    renderer: str = ""
+    parser: str = ""
+    requires: str = ""
+    remote_host: str = ""
+    info: dict[str, Any] = Field(default_factory=dict)
+    path: str = ""  # seed 002: a Modelfile on the server's disk
+    modelfile: str = ""  # the text of a Modelfile

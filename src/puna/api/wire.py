@@ -1,0 +1,153 @@
+"""Bytes on the native routes: JSON in by the reference's lenient rules, JSON out as Go writes it, errors as one object.
+
+Contract ollama-http §1.2 (request decoding), §1.3 (response encoding), §1.4 (errors). No business logic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from puna.errors import BadRequest, Cancelled, PunaError
+
+MODEL = TypeVar("MODEL", bound=BaseModel)
+
+MAX_BODY = 64 << 20  # bytes of one JSON request; images travel inside it
+MAX_DEPTH = 64  # nesting of one JSON request (threats T14)
+IDLE_BODY_S = 60.0  # a sender that is silent for so long has given up its place (threats T23)
+
+_BIG_INTEGER = re.compile(rb"[0-9]{40}")
+
+
+async def read_json(request: Request, model: type[MODEL]) -> MODEL:
+    """The request's body as `model`. Raises `BadRequest` with the reference's texts, 413 for a body over `MAX_BODY`."""
+    return decode(await _read_body(request), model)
+
+
+def decode(body: bytes, model: type[MODEL]) -> MODEL:
+    """JSON text to a request model: unknown keys ignored, `null` means absent, trailing data ignored."""
+    if not body.strip():
+        raise BadRequest("missing request body")
+    value = parse_json(body)
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        raise BadRequest(f"json: cannot unmarshal {_kind(value)} into a {model.__name__}")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise BadRequest(_first_problem(error)) from None
+
+
+def parse_json(body: bytes) -> Any:
+    """One JSON value; what follows it is ignored and invalid UTF-8 becomes U+FFFD. Raises `BadRequest`."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        value = _parse_leniently(body)
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+        _check_depth(value)
+    return value
+
+
+def _parse_leniently(body: bytes) -> Any:
+    if _BIG_INTEGER.search(body):  # Python's integers have no end; a request's do
+        raise BadRequest("number out of range in the request body")
+    text = body.decode("utf-8", errors="replace").lstrip(" \t\r\n")
+    try:
+        return json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text)[0]
+    except json.JSONDecodeError as error:
+        if error.pos >= len(text.rstrip()):
+            raise BadRequest("unexpected EOF") from None
+        raise BadRequest(f"invalid character {text[error.pos]!r} in the request body: {error.msg}") from None
+    except RecursionError:
+        raise BadRequest(f"JSON nested deeper than {MAX_DEPTH} levels") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise BadRequest(f"invalid character {name[0]!r} looking for beginning of value")
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for node in level
+            if isinstance(node, dict | list)
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return
+    raise BadRequest(f"JSON nested deeper than {MAX_DEPTH} levels")
+
+
+def _kind(value: object) -> str:
+    kinds: Mapping[type, str] = {bool: "bool", str: "string", list: "array", int: "number", float: "number"}
+    return kinds.get(type(value), "value")
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_context=True)[0]
+    cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, ValueError):  # raised by a validator of ours: its text is meant for the caller
+        return str(cause)
+    where = ".".join(str(part) for part in problem["loc"])
+    text = problem["msg"]
+    return f"json: field {where}: {text[:1].lower()}{text[1:]}"
+
+
+async def _read_body(request: Request) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    stream = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(IDLE_BODY_S):
+                part = await anext(stream, None)
+        except TimeoutError:
+            raise PunaError("the request body did not arrive in time", status=408) from None
+        except ClientDisconnect:
+            raise Cancelled from None
+        if part is None:
+            return b"".join(parts)
+        size += len(part)
+        if size > MAX_BODY:
+            raise PunaError(f"request body larger than {MAX_BODY >> 20} MiB", status=413)
+        parts.append(part)
+
+
+def encode(value: object) -> bytes:
+    """Compact JSON with Go's HTML escapes. The five sequences occur only inside strings, so replacing bytes is safe."""
+    data = orjson.dumps(value)
+    if b"<" in data or b">" in data or b"&" in data:
+        data = data.replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"&", b"\\u0026")
+    if b"\xe2\x80\xa8" in data or b"\xe2\x80\xa9" in data:
+        data = data.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
+    return data
+
+
+def line(value: object) -> bytes:
+    return encode(value) + b"\n"
+
+
+def json_response(value: object, status: int = 200) -> Response:
+    return Response(encode(value), status, media_type="application/json; charset=utf-8")
+
+
+def error_body(error: PunaError) -> dict[str, str]:
+    return {"error": error.message}
+
+
+def error_response(error: PunaError) -> Response:
+    headers = {"Retry-After": "1"} if error.status == 503 else None
+    return Response(encode(error_body(error)), error.status, headers, media_type="application/json; charset=utf-8")

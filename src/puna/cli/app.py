@@ -1,0 +1,227 @@
+"""The commands as Typer sees them: names, arguments, flags and help, in the order of the help. No work is done here.
+
+Argument counts are checked by `arguments`, not by Typer, for the texts' sake; that is why every argument is a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from puna.cli import arguments
+from puna.cli.arguments import at_least, exactly
+from puna.errors import BadRequest, PunaError
+
+
+class Commands(TyperGroup):
+    """A group that says `unknown command` in the reference's words and ends its help with the environment."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if self.get_command(ctx, args[0]) is None:
+            visible = [name for name, command in self.commands.items() if not command.hidden]
+            raise arguments.unknown_command(args[0], visible)
+        return super().resolve_command(ctx, args)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        from puna.cli.commands.environment import environment_rows
+
+        with formatter.section("Environment Variables"):
+            formatter.write_dl(environment_rows())
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="puna",
+    help="Local language models, behind the same commands and the same API as Ollama.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+
+
+def _words(metavar: str) -> Any:
+    return typer.Argument(metavar=metavar, show_default=False)
+
+
+def run_app(words: Sequence[str]) -> int:
+    """Parse and run one command line; returns the exit status. Raises `PunaError`."""
+    command = typer.main.get_command(app)
+    try:
+        status = command.main(list(arguments.normalised(words, SWITCHES)), prog_name="puna", standalone_mode=False)
+    except typer.Abort:
+        return 1
+    except typer.TyperException as error:
+        raise _in_our_words(error, words) from None
+    return status if isinstance(status, int) else 0
+
+
+def _in_our_words(error: typer.TyperException, words: Sequence[str]) -> PunaError:
+    flag = getattr(error, "option_name", "")
+    if hasattr(error, "possibilities"):
+        return arguments.unknown_flag(flag, words)
+    return arguments.missing_value(flag) if flag else BadRequest(error.format_message())
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", "-v", help="Show version information.")] = False,
+) -> None:
+    if version:
+        from puna.cli.commands.version import version as show_version
+
+        raise typer.Exit(show_version())
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command("serve")
+@app.command("start", hidden=True)
+def serve(
+    words: Annotated[list[str] | None, _words("")] = None,
+    no_auth: Annotated[bool, typer.Option("--no-auth", help="Listen on any address without a key.")] = False,
+    until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
+) -> int:
+    """Start the runtime."""
+    exactly(0, words)
+    from puna.cli.commands.serve import serve as command
+
+    return command(no_auth=no_auth, until_stdin_closes=until_stdin_closes)
+
+
+@app.command("up")
+def up(
+    words: Annotated[list[str] | None, _words("")] = None,
+    no_auth: Annotated[bool, typer.Option("--no-auth", help="Listen on any address without a key.")] = False,
+    show_answer: Annotated[bool, typer.Option("--show-answer", help="Ask the embedded model first.")] = False,
+) -> int:
+    """Serve everything, and say how to chat."""
+    exactly(0, words)
+    from puna.cli.commands.up import up as command
+
+    return command(no_auth=no_auth, show_answer=show_answer)
+
+
+@app.command("create")
+def create(
+    words: Annotated[list[str] | None, _words("MODEL")] = None,
+    file: Annotated[Path | None, typer.Option("--file", "-f", help='The Modelfile (default "Modelfile").')] = None,
+    quantize: Annotated[str, typer.Option("--quantize", "-q", help="Quantize to this level, e.g. q4_K_M.")] = "",
+    draft_quantize: Annotated[str, typer.Option("--draft-quantize", help="The same for the draft model.")] = "",
+) -> int:
+    """Create a model from a Modelfile."""
+    (model,) = exactly(1, words)
+    from puna.cli.commands.create import create as command
+
+    return command(model, file, quantize, draft_quantize)
+
+
+@app.command("show")
+def show(
+    words: Annotated[list[str] | None, _words("MODEL")] = None,
+    license_text: Annotated[bool, typer.Option("--license", help="Show the licence.")] = False,
+    modelfile: Annotated[bool, typer.Option("--modelfile", help="Show the Modelfile.")] = False,
+    parameters: Annotated[bool, typer.Option("--parameters", help="Show the parameters.")] = False,
+    template: Annotated[bool, typer.Option("--template", help="Show the template.")] = False,
+    system: Annotated[bool, typer.Option("--system", help="Show the system message.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show metadata and tensors, too.")] = False,
+) -> int:
+    """Show what a model is made of."""
+    (model,) = exactly(1, words)
+    from puna.cli.commands.show import SELECTORS
+    from puna.cli.commands.show import show as command
+
+    flags = zip(SELECTORS, (license_text, modelfile, parameters, system, template), strict=True)
+    return command(model, [name for name, chosen in flags if chosen], verbose=verbose)
+
+
+@app.command("run")
+def run(
+    words: Annotated[list[str] | None, _words("MODEL [PROMPT]")] = None,
+    keepalive: Annotated[str, typer.Option(help="How long the model stays loaded (e.g. 5m).")] = "",
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show timings of the answer.")] = False,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Allow an insecure registry.")] = False,
+    nowordwrap: Annotated[bool, typer.Option("--nowordwrap", help="Don't wrap words to the next line.")] = False,
+    output_format: Annotated[str, typer.Option("--format", help="Form of the answer: json, or a JSON schema.")] = "",
+    think: Annotated[str, typer.Option(help="Thinking: true, false, low, medium, high or max.")] = "",
+    hidethinking: Annotated[bool, typer.Option("--hidethinking", help="Don't print the thinking.")] = False,
+    truncate: Annotated[str, typer.Option(help="Embedding models: cut long input (true or false).")] = "",
+    dimensions: Annotated[str, typer.Option(help="Embedding models: length of the vector.")] = "",
+) -> int:
+    """Run a model: chat with it, or answer one prompt."""
+    model, *prompt = at_least(1, words)
+    from puna.cli.commands.run import run as command
+    from puna.cli.options import RunOptions
+
+    options = RunOptions.parse(
+        keepalive=keepalive,
+        verbose=verbose,
+        wordwrap=not nowordwrap,
+        output_format=output_format,
+        think=think,
+        hide_thinking=hidethinking,
+        truncate=truncate,
+        dimensions=dimensions,
+    )
+    return command(model, prompt, options)
+
+
+@app.command("stop")
+def stop(words: Annotated[list[str] | None, _words("MODEL")] = None) -> int:
+    """Stop a running model."""
+    (model,) = exactly(1, words)
+    from puna.cli.commands.models import stop as command
+
+    return command(model)
+
+
+@app.command("list")
+@app.command("ls", hidden=True)
+def list_models(words: Annotated[list[str] | None, _words("[PREFIX]")] = None) -> int:
+    """List the models that are here (also: ls)."""
+    from puna.cli.commands.listing import list_models as command
+
+    return command(words[0] if words else "")
+
+
+@app.command("ps")
+def ps(words: Annotated[list[str] | None, _words("[PREFIX]")] = None) -> int:
+    """List the models that are loaded."""
+    from puna.cli.commands.processes import list_running
+
+    return list_running(words[0] if words else "")
+
+
+@app.command("cp")
+def copy(words: Annotated[list[str] | None, _words("SOURCE DESTINATION")] = None) -> int:
+    """Copy a model."""
+    source, destination = exactly(2, words)
+    from puna.cli.commands.models import copy as command
+
+    return command(source, destination)
+
+
+@app.command("rm")
+def remove(words: Annotated[list[str] | None, _words("MODEL...")] = None) -> int:
+    """Remove models."""
+    models = at_least(1, words)
+    from puna.cli.commands.models import remove as command
+
+    return command(models)
+
+
+@app.command("help")
+def help_for(context: typer.Context, words: Annotated[list[str] | None, _words("[COMMAND]")] = None) -> int:
+    """Help about any command."""
+    return run_app([*(words or ())[:1], "--help"])
+
+
+SWITCHES = (
+    "--no-auth", "--show-answer", "--license", "--modelfile", "--parameters", "--template", "--system",
+    "--verbose", "--insecure", "--nowordwrap", "--hidethinking",
+)  # fmt: skip

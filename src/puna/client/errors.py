@@ -1,0 +1,29 @@
+"""What can go wrong with a server of somebody else.
+
+PunaError
+└── ClientError          the server answered with an error; `status` is its HTTP status, `text` its own words
+    └── ServerUnreachable    nothing answers there; starting a server may help
+"""
+
+from __future__ import annotations
+
+from puna.errors import PunaError
+
+
+class ClientError(PunaError):
+    """An error that came from a server.
+
+    `str()` carries the status line for endpoints that stream and only the text for the others, as the reference's
+    client does (contract ollama-store §6.1); `text` is always the bare text.
+    """
+
+    def __init__(self, text: str, *, status: int | None = None, reason: str = "") -> None:
+        super().__init__(f"{status} {reason}: {text}" if reason else text, status=status)
+        self.text = text
+
+
+class ServerUnreachable(ClientError):
+    """No connection came about: refused, no such host, or no answer in time."""
+
+    def __init__(self, text: str = "could not connect to puna server, run 'puna serve' to start it") -> None:
+        super().__init__(text, status=503)

@@ -1,0 +1,74 @@
+"""An answer on its way: how long the load took, what was rendered, and the batches of chunks as they come."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import orjson
+
+from puna.engine.types import Chunk
+from puna.errors import BadRequest
+from puna.prompts import Piece
+
+Batches = AsyncGenerator[list[Chunk]]  # one list per read from the engine
+
+
+async def _nothing() -> Batches:
+    for batch in list[list[Chunk]]():
+        yield batch
+
+
+@dataclass(slots=True)
+class Answer:
+    """Only the last chunk of `batches` has `final`."""
+
+    load_ns: int
+    batches: Batches = field(default_factory=_nothing)
+    rendered: str | None = None  # set for a debug rendering, which generates nothing
+    image_count: int = 0
+    context: list[int] | None = None  # generate: tokens of prompt and answer, there when `final` is
+
+
+class OutputParser(Protocol):
+    """Takes the model's text apart: `feed` and `finish` give content, thinking and tool calls in order."""
+
+    def feed(self, text: str) -> list[Piece]: ...
+
+    def finish(self) -> list[Piece]: ...
+
+
+async def parsed(batches: Batches, parser: OutputParser) -> Batches:
+    """The same stream with `text` split into text, thinking and tool calls; logprobs and tokens stay in place."""
+    async with aclosing(batches):
+        async for batch in batches:
+            result = []
+            for chunk in batch:
+                pieces = parser.feed(chunk.text)
+                if chunk.final is not None:
+                    pieces = [*pieces, *parser.finish()]
+                result.append(_with_pieces(chunk, pieces))
+            yield result
+
+
+def _with_pieces(chunk: Chunk, pieces: list[Piece]) -> Chunk:
+    return replace(
+        chunk,
+        text="".join(piece.text for piece in pieces),
+        thinking="".join(piece.thinking for piece in pieces),
+        tool_calls=tuple(piece.tool_call for piece in pieces if piece.tool_call is not None),
+    )
+
+
+def grammar_schema(value: object) -> dict[str, Any] | None:
+    """The JSON Schema that `format` asks for (contract ollama-http §4.7). Raises `BadRequest` with status 500."""
+    if value is None or value == "":
+        return None
+    if value == "json":
+        return {"type": "object"}
+    if isinstance(value, dict):
+        return value
+    quoted = orjson.dumps(orjson.dumps(value).decode()).decode()
+    raise BadRequest(f'invalid format: {quoted}; expected "json" or a valid JSON Schema object', status=500)

@@ -1,0 +1,118 @@
+"""Requests of this house as llama-server's JSON: OpenAI-shaped messages, media, sampling, constraints. Pure."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from puna.engine.options import engine_body
+from puna.engine.types import ChatCompletion, Completion, Props
+from puna.errors import BadRequest
+from puna.prompts.messages import Message, ToolCall
+
+_MARKER = re.compile(r"\[img(?:-(\d{1,4}))?\]", re.ASCII)
+
+# The engine repeats the whole prompt and every setting in its last event unless told what to keep.
+_LAST_EVENT = ("content", "tokens", "stop", "stop_type", "timings", "completion_probabilities")
+
+
+def completion_body(request: Completion, props: Props) -> dict[str, Any]:
+    """The body of `/completion`."""
+    body = engine_body(request.sampling, props.n_ctx) | {
+        "prompt": _prompt(request, props),
+        "stream": True,
+        "return_tokens": True,
+        "response_fields": _LAST_EVENT,
+    }
+    if request.n_probs >= 0:
+        body["n_probs"] = max(request.n_probs, 1)  # 0 would switch them off; the decoder drops the one too many
+    if request.grammar_schema is not None:
+        body["json_schema"] = request.grammar_schema
+    return body
+
+
+def chat_body(request: ChatCompletion, props: Props) -> dict[str, Any]:
+    """The body of `/v1/chat/completions`."""
+    body = engine_body(request.sampling, props.n_ctx) | template_body(request.messages, request.tools, request.think)
+    body["stream"] = True
+    if request.n_probs >= 0:
+        body |= {"logprobs": True, "top_logprobs": max(request.n_probs, 1)}
+    if request.grammar_schema is not None:
+        body["response_format"] = {"type": "json_schema", "json_schema": {"schema": request.grammar_schema}}
+    return body
+
+
+def template_body(
+    messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], think: bool | str | None
+) -> dict[str, Any]:
+    """What the Jinja template reads; alone it is the body of `/apply-template`."""
+    body: dict[str, Any] = {"messages": [_message(message) for message in messages]}
+    if tools:
+        body["tools"] = list(tools)
+    if think is not None:
+        effort = {"reasoning_effort": think} if isinstance(think, str) else {}
+        body["chat_template_kwargs"] = {"enable_thinking": think is not False, **effort}
+    return body
+
+
+def _message(message: Message) -> dict[str, Any]:
+    shaped: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.images:
+        text = [{"type": "text", "text": message.content}] if message.content else []
+        shaped["content"] = [*map(_media_part, message.images), *text]
+    if message.thinking:
+        shaped["reasoning_content"] = message.thinking
+    if message.tool_calls:
+        shaped["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
+    if message.tool_name:
+        shaped["name"] = message.tool_name
+    if message.tool_call_id:
+        shaped["tool_call_id"] = message.tool_call_id
+    return shaped
+
+
+def _tool_call(call: ToolCall) -> dict[str, Any]:
+    arguments = orjson.dumps(call.arguments).decode()
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+
+def _media_part(data: bytes) -> dict[str, Any]:
+    """The kind is told from the bytes (contract ollama-http §4.6). The engine reads images by content, not by type."""
+    encoded = base64.b64encode(data).decode()
+    if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
+        return {"type": "input_audio", "input_audio": {"data": encoded, "format": "wav"}}
+    if data[:3] == b"ID3" or (len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0 and data[1] != 0xD8):
+        return {"type": "input_audio", "input_audio": {"data": encoded, "format": "mp3"}}
+    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{encoded}"}}
+
+
+def _prompt(request: Completion, props: Props) -> Any:
+    if not request.media:
+        return request.prompt if isinstance(request.prompt, str) else list(request.prompt)
+    if not isinstance(request.prompt, str):
+        raise BadRequest("a prompt with images is too long for the context; shorten it or raise num_ctx")
+    text, media = place_media(request.prompt, request.media, props.media_marker)
+    return {"prompt_string": text, "multimodal_data": [base64.b64encode(data).decode() for data in media]}
+
+
+def place_media(prompt: str, media: Sequence[bytes], marker: str) -> tuple[str, list[bytes]]:
+    """`[img]` and `[img-N]` become the engine's marker; media without a marker go in front (§4.6).
+
+    Returns the prompt and the media in the order of their markers. Markers beyond the media stay text.
+    """
+    waiting = dict(enumerate(media))
+    placed: list[bytes] = []
+
+    def place(match: re.Match[str]) -> str:
+        number = int(match[1]) if match[1] else next(iter(waiting), -1)
+        if number not in waiting:
+            return match[0]
+        placed.append(waiting.pop(number))
+        return marker
+
+    text = _MARKER.sub(place, prompt.replace(marker, ""))
+    return marker * len(waiting) + text, [*waiting.values(), *placed]

@@ -1,0 +1,128 @@
+"""The engine as the faces see it: a model and a request in, an answer out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, Protocol, Self
+
+from puna.engine.answer import Answer
+from puna.engine.chat import answer_chat
+from puna.engine.embed import Embedded, embed
+from puna.engine.generate import answer_generate
+from puna.engine.options import merge_options
+from puna.engine.requests import ChatRequest, EmbedRequest, GenerateRequest
+from puna.engine.scheduler import Lease, Scheduler
+from puna.engine.subject import Subject, weights_of
+from puna.engine.types import RunningModel, SamplingOptions
+from puna.errors import PunaError
+from puna.prompts import capabilities, choose_template
+from puna.settings import Settings
+from puna.store import Model, Store
+
+_NEVER_SHIFTS = ("deepseek2",)  # their attention cannot move cached positions (contract ollama-http §4.5)
+_CONTEXTS_PER_ANSWER = 10  # an answer without a limit ends after ten contexts (§4.1, num_predict)
+
+
+class _Request(Protocol):
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+
+    @property
+    def keep_alive_ns(self) -> int | None: ...
+
+
+class Engine:
+    """Use it as an async context manager: entering starts the scheduler, leaving ends every runner."""
+
+    def __init__(self, store: Store, scheduler: Scheduler, *, go_template: str = "") -> None:
+        self._store = store
+        self._scheduler = scheduler
+        self._go_template = go_template
+
+    @classmethod
+    def build(cls, store: Store, settings: Settings) -> Self:
+        return cls(store, Scheduler.build(settings), go_template=settings.go_template)
+
+    async def __aenter__(self) -> Self:
+        await self._scheduler.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._scheduler.close()
+
+    def subject(self, asked: str, model: Model) -> Subject:
+        choice = choose_template(model, self._go_template)
+        return Subject(asked, model, choice, capabilities(model, choice))
+
+    async def load(self, subject: Subject, request: _Request) -> int:
+        """Bring the model to memory and leave it there; nanoseconds that took."""
+        async with self._leased(subject, request) as (lease, _):
+            return lease.load_ns
+
+    def unload(self, subject: Subject) -> None:
+        """Let the model's runner go as soon as it is idle. Nothing happens when it is not loaded."""
+        if subject.model.weights_digest is not None:
+            self._scheduler.unload(subject.model.weights_digest)
+
+    @asynccontextmanager
+    async def generate(self, subject: Subject, request: GenerateRequest) -> AsyncIterator[Answer]:
+        async with (
+            self._leased(subject, request, request.shift) as (lease, sampling),
+            answer_generate(lease, subject, request, sampling) as answer,
+        ):
+            yield answer
+
+    @asynccontextmanager
+    async def chat(self, subject: Subject, request: ChatRequest) -> AsyncIterator[Answer]:
+        async with (
+            self._leased(subject, request, request.shift) as (lease, sampling),
+            answer_chat(lease, subject, request, sampling) as answer,
+        ):
+            yield answer
+
+    async def embed(self, subject: Subject, request: EmbedRequest) -> Embedded:
+        async with self._leased(subject, request) as (lease, _):
+            return await embed(lease, request)
+
+    async def context(self, subject: Subject) -> tuple[int, int] | None:
+        """The context in tokens and the slots that the model has, or would get if it were loaded now without options.
+
+        None for a model that cannot be loaded.
+        """
+        try:
+            weights = weights_of(subject.model)
+            load, _ = merge_options(subject.model.params)
+        except PunaError:
+            return None
+        plan = await self._scheduler.plan(weights, load)
+        return plan.n_ctx, plan.slots
+
+    def running(self) -> tuple[RunningModel, ...]:
+        return self._scheduler.snapshot()
+
+    def queued(self) -> int:
+        return self._scheduler.queued
+
+    @asynccontextmanager
+    async def _leased(
+        self, subject: Subject, request: _Request, shift: bool | None = None
+    ) -> AsyncIterator[tuple[Lease, SamplingOptions]]:
+        model = subject.model
+        load, sampling = merge_options(model.params, request.options)
+        if shift is None:
+            shift = model.config.model_family not in _NEVER_SHIFTS
+        with self._store.hold(model.manifest.digests):
+            lease = await self._scheduler.lease(
+                weights_of(model),
+                model.name,
+                model.digest,
+                model.details,
+                replace(load, shift=shift),
+                request.keep_alive_ns,
+            )
+            async with lease:
+                limit = _CONTEXTS_PER_ANSWER * lease.n_ctx
+                capped = sampling.num_predict if 0 <= sampling.num_predict <= limit else limit
+                yield lease, replace(sampling, num_predict=capped)

@@ -1,0 +1,85 @@
+"""Making a prompt fit the context: oldest messages first, then tokens from the middle (contract ollama-http §4.5).
+
+Nothing is counted until the engine says that a prompt is too long, so the common request pays nothing for this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+
+from puna.engine.answer import Batches
+from puna.engine.llama import ContextExceeded, LlamaDriver
+from puna.engine.scheduler import Lease
+from puna.engine.types import ChatCompletion, Completion
+from puna.errors import BadRequest
+from puna.prompts import Message, cut_prompt, droppable, without
+
+Ask = Completion | ChatCompletion
+Render = Callable[[Sequence[Message]], Awaitable[str]]
+Shorten = Callable[[int], Awaitable[Ask]]  # the context in tokens → the same request, made to fit it
+
+_TOKENS_PER_IMAGE = 768  # the reference's estimate
+
+_TOO_LONG = (
+    "the prompt is longer than the context length currently available to the model; shorten the prompt, "
+    "adjust the context length in settings, or use a model with a longer context length"
+)
+
+
+async def fitted(driver: LlamaDriver, ask: Ask, shorten: Shorten | None) -> Batches:
+    """The engine's answer to `ask`, or to its shorter form when it is too long. Raises what the engine refuses."""
+    try:
+        stream = await _started(_run(driver, ask))
+    except ContextExceeded as error:
+        if shorten is None:
+            raise
+        stream = await _started(_run(driver, await shorten(error.n_ctx)))
+    async with aclosing(stream):
+        async for batch in stream:
+            yield batch
+
+
+def _run(driver: LlamaDriver, ask: Ask) -> Batches:
+    return driver.complete(ask) if isinstance(ask, Completion) else driver.chat(ask)
+
+
+async def _started(stream: Batches) -> Batches:
+    """`stream` with its first batch already here: what the engine refuses outright is raised now."""
+    first = await anext(stream, None)
+
+    async def whole() -> Batches:
+        async with aclosing(stream):
+            if first is not None:
+                yield first
+            async for batch in stream:
+                yield batch
+
+    return whole()
+
+
+async def fitting_messages(
+    driver: LlamaDriver, messages: Sequence[Message], render: Render, n_ctx: int
+) -> Sequence[Message]:
+    """The longest tail of `messages` that renders to at most `n_ctx` tokens; systems and the last one always stay.
+
+    A binary search over how many to drop: counting costs two calls each, and fewer messages are never longer.
+    """
+    low, high = 1, droppable(messages)
+    while low < high:
+        middle = (low + high) // 2
+        fewer = without(messages, middle)
+        length = len(await driver.tokenize(await render(fewer)))
+        length += _TOKENS_PER_IMAGE * sum(len(message.images) for message in fewer)
+        low, high = (low, middle) if length < n_ctx else (middle + 1, high)
+    return without(messages, high)
+
+
+async def fitting_tokens(lease: Lease, text: str, n_ctx: int, num_keep: int) -> list[int]:
+    """Tokens of `text`, cut in the middle when there are too many. Raises `BadRequest` where shifting is off."""
+    tokens = await lease.driver.tokenize(text, bos=True)
+    if len(tokens) < n_ctx:
+        return tokens
+    if not lease.load.shift:
+        raise BadRequest(_TOO_LONG)
+    return cut_prompt(tokens, n_ctx, num_keep)

@@ -1,0 +1,175 @@
+"""The HTTP conversation with one runner over its Unix socket. Knows nothing of scheduling or of the faces' dialects.
+
+A new connection per request: the engine's server closes kept-alive ones, so that reuse fails under load.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from base64 import b64decode
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from puna.engine.bodies import chat_body, completion_body, template_body
+from puna.engine.decoding import ChatDecoder, CompletionDecoder, Decoder
+from puna.engine.failures import ContextExceeded, refusal
+from puna.engine.schema import check_schema
+from puna.engine.sse import SseParser
+from puna.engine.types import ChatCompletion, Chunk, Completion, Embeddings, Props
+from puna.errors import EngineError, RunnerDied
+from puna.prompts.messages import Message
+
+__all__ = ["ContextExceeded", "LlamaDriver"]
+
+_BASE = "http://runner"
+_JSON = {"Content-Type": "application/json"}
+_RAW, _UNIT_LENGTH = -1, 2  # llama-server's `embd_normalize`
+_PROBE_SECONDS = 10
+
+
+class LlamaDriver:
+    """Create it inside a running event loop; `close` it when the runner is gone.
+
+    Every method raises `EngineError` with the engine's status and text for a refusal, `ContextExceeded` for an input
+    that is too long, and `RunnerDied` when the connection breaks.
+    """
+
+    def __init__(self, socket_path: Path) -> None:
+        connector = aiohttp.UnixConnector(path=str(socket_path), force_close=True, limit=0)
+        timeout = aiohttp.ClientTimeout(total=None)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+        self._props: Props | None = None
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def healthy(self) -> bool:
+        """Whether the engine answers and its model is loaded. Never raises for a runner that is not there (yet)."""
+        try:
+            timeout = aiohttp.ClientTimeout(total=_PROBE_SECONDS)
+            async with self._session.get(f"{_BASE}/health", timeout=timeout) as response:
+                return response.status == 200
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return False
+
+    async def props(self) -> Props:
+        """What the runner says about itself; asked once, kept."""
+        if self._props is None:
+            async with self._request("GET", "/props") as response:
+                said = orjson.loads(await response.read())
+            plain = await self.tokenize("a")
+            whole = await self.tokenize("a", bos=True)
+            self._props = _props(said, adds_bos=whole[:1] != plain[:1], adds_eos=whole[-1:] != plain[-1:])
+        return self._props
+
+    async def complete(self, request: Completion) -> AsyncGenerator[list[Chunk]]:
+        """Continue raw text. Gives a list of chunks per read from the network, never an empty one.
+
+        Closing the iterator closes the connection, and the engine's slot is free within one token.
+        """
+        if request.grammar_schema is not None:
+            check_schema(request.grammar_schema)
+        body = completion_body(request, await self.props())
+        async for chunks in self._stream("/completion", body, CompletionDecoder(request.n_probs)):
+            yield chunks
+
+    async def chat(self, request: ChatCompletion) -> AsyncGenerator[list[Chunk]]:
+        """Answer messages through the model's Jinja template; as `complete`."""
+        if request.grammar_schema is not None:
+            check_schema(request.grammar_schema)
+        body = chat_body(request, await self.props())
+        async for chunks in self._stream("/v1/chat/completions", body, ChatDecoder(request.n_probs)):
+            yield chunks
+
+    async def tokenize(self, text: str, *, special: bool = True, bos: bool = False) -> list[int]:
+        """Token ids. `special`: control tokens in the text are parsed; `bos`: those the model adds itself are added."""
+        answer = await self._ask("/tokenize", {"content": text, "parse_special": special, "add_special": bos})
+        tokens: list[int] = answer["tokens"]
+        return tokens
+
+    async def detokenize(self, tokens: Sequence[int]) -> str:
+        text: str = (await self._ask("/detokenize", {"tokens": list(tokens)}))["content"]
+        return text
+
+    async def apply_template(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], think: bool | str | None
+    ) -> str:
+        """The text that the model's Jinja template makes of a conversation."""
+        prompt: str = (await self._ask("/apply-template", template_body(messages, tools, think)))["prompt"]
+        return prompt
+
+    async def embed(self, inputs: Sequence[str | Sequence[int]], *, normalize: bool) -> Embeddings:
+        """One vector per text or token list, in order; of length 1 with `normalize`. No text may be empty."""
+        body = {
+            "input": [text if isinstance(text, str) else list(text) for text in inputs],
+            "embd_normalize": _UNIT_LENGTH if normalize else _RAW,
+            "encoding_format": "base64",  # a third of the bytes, and no number is parsed
+        }
+        answer = await self._ask("/v1/embeddings", body)
+        rows = sorted(answer["data"], key=lambda row: row["index"])
+        return Embeddings([_floats(row["embedding"]) for row in rows], answer["usage"]["prompt_tokens"])
+
+    async def _ask(self, path: str, body: Mapping[str, Any]) -> Any:
+        async with self._request("POST", path, body) as response:
+            return orjson.loads(await response.read())
+
+    async def _stream(self, path: str, body: Mapping[str, Any], decoder: Decoder) -> AsyncGenerator[list[Chunk]]:
+        parser = SseParser()
+        async with self._request("POST", path, body) as response:
+            async for data in response.content.iter_any():
+                if chunks := decoder.feed(parser.feed(data)):
+                    yield chunks
+            if chunks := decoder.feed(parser.finish()):
+                yield chunks
+        if not decoder.finished:
+            raise RunnerDied
+
+    @asynccontextmanager
+    async def _request(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
+        data = None if body is None else orjson.dumps(body)
+        try:
+            response = await self._session.request(method, _BASE + path, data=data, headers=_JSON)
+            try:
+                if response.status != 200:
+                    raise _refused(response.status, await response.read())
+                yield response
+            finally:
+                response.close()  # at once: an unread stream must not hold its slot
+        except (aiohttp.ClientError, OSError) as error:
+            raise RunnerDied from error
+
+
+def _refused(status: int, body: bytes) -> EngineError | ContextExceeded:
+    try:
+        return refusal(orjson.loads(body), status)
+    except orjson.JSONDecodeError:
+        return refusal(None, status)
+
+
+def _props(said: Mapping[str, Any], *, adds_bos: bool, adds_eos: bool) -> Props:
+    caps, modalities = said.get("chat_template_caps", {}), said.get("modalities", {})
+    return Props(
+        n_ctx=said["default_generation_settings"]["n_ctx"],
+        media_marker=said.get("media_marker", "<__media__>"),
+        vision=bool(modalities.get("vision")),
+        audio=bool(modalities.get("audio")),
+        supports_tools=bool(caps.get("supports_tools")),
+        adds_bos=adds_bos,
+        adds_eos=adds_eos,
+    )
+
+
+def _floats(encoded: str) -> list[float]:
+    """Little-endian float32 in base64."""
+    numbers = array("f", b64decode(encoded))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()

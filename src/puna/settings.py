@@ -1,0 +1,102 @@
+"""Every knob of Puna in one class: `PUNA_X`, with `OLLAMA_X` accepted where Ollama has the same knob.
+
+Built once per server; a command that cannot wait for pydantic reads single knobs through `environment`. Values lose
+surrounding blanks and quotes; a number or duration that cannot be read falls back to its default with a warning, as in
+the reference (contract ollama-http §9).
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from puna.errors import BadRequest
+from puna.units import NS, parse_setting_duration_ns
+
+log = logging.getLogger(__name__)
+
+_FALSE = {"0", "f", "F", "false", "FALSE", "False", ""}
+
+
+def _knob(default: Any, name: str, about: str, *, ollama: bool = True) -> Any:
+    names = [f"PUNA_{name}", f"OLLAMA_{name}"] if ollama else [f"PUNA_{name}"]
+    return Field(default=default, validation_alias=AliasChoices(*names), description=about)
+
+
+class Settings(BaseSettings):
+    """Read once at start and passed down as single values; no room below the faces takes the whole object."""
+
+    model_config = SettingsConfigDict(extra="ignore", case_sensitive=True, populate_by_name=True)
+
+    host: str = _knob("127.0.0.1:11434", "HOST", "where the server listens and where commands look for it")
+    origins: str = _knob("", "ORIGINS", "more web origins that may call the API, comma separated")
+    hosts: str = _knob("", "HOSTS", "more names that the Host header may carry, comma separated", ollama=False)
+    api_key: SecretStr | None = _knob(None, "API_KEY", "key that callers must send as a bearer token", ollama=False)
+    models: Path = _knob(Path("~/.ollama/models"), "MODELS", "the store: manifests and blobs")
+    keep_alive: int = _knob(300 * NS, "KEEP_ALIVE", "how long an idle model stays loaded (5m, 3600, -1 = for ever)")
+    load_timeout: int = _knob(300 * NS, "LOAD_TIMEOUT", "how long a load may stall")
+    context_length: int = _knob(0, "CONTEXT_LENGTH", "default context in tokens; 0 = from free memory")
+    num_parallel: int = _knob(4, "NUM_PARALLEL", "requests that one model answers at once")
+    max_loaded_models: int = _knob(0, "MAX_LOADED_MODELS", "models in memory at once; 0 = 3 per device")
+    max_queue: int = _knob(512, "MAX_QUEUE", "requests that may wait for a model to load")
+    noprune: bool = _knob(False, "NOPRUNE", "keep unreferenced blobs")
+    flash_attention: str = _knob("", "FLASH_ATTENTION", "empty = automatic, otherwise on or off")
+    kv_cache_type: str = _knob("f16", "KV_CACHE_TYPE", "f16, q8_0 or q4_0")
+    go_template: str = _knob("", "GO_TEMPLATE", "1 = Go templates always win, 0 = Jinja when available")
+    debug: str = _knob("", "DEBUG", "1 = debug log")
+    editor: str = _knob("", "EDITOR", "editor for Ctrl-G in the chat")
+    nohistory: bool = _knob(False, "NOHISTORY", "do not keep the chat's input history")
+    llama_server: Path | None = _knob(None, "LLAMA_SERVER", "a llama-server binary to use as engine", ollama=False)
+    llama_quantize: Path | None = _knob(None, "LLAMA_QUANTIZE", "a llama-quantize binary for `create -q`", ollama=False)
+    cache_ram_mib: int = _knob(512, "CACHE_RAM_MIB", "prompt cache per model in MiB; 0 = off", ollama=False)
+    runtime_dir: Path | None = _knob(None, "RUNTIME_DIR", "folder for the engine's sockets (made 0700)", ollama=False)
+    embedded_model: bool = _knob(
+        True, "EMBEDDED_MODEL", "register the packaged small model in an empty store", ollama=False
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _strip(cls, value: Any) -> Any:
+        return value.strip().strip("\"'").strip() if isinstance(value, str) else value
+
+    @field_validator("keep_alive", "load_timeout", mode="before")
+    @classmethod
+    def _duration(cls, value: Any, info: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        default: int = cls.model_fields[info.field_name].default
+        try:
+            return parse_setting_duration_ns(value) if value else default
+        except BadRequest as error:
+            log.warning("setting %s: %s; using the default", info.field_name, error)
+            return default
+
+    @field_validator("context_length", "num_parallel", "max_loaded_models", "max_queue", "cache_ram_mib", mode="before")
+    @classmethod
+    def _unsigned(cls, value: Any, info: Any) -> Any:
+        if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) < 19):
+            if value:
+                log.warning("setting %s: %r is not a whole number; using the default", info.field_name, value)
+            return cls.model_fields[info.field_name].default
+        return value
+
+    @field_validator("noprune", "nohistory", "embedded_model", mode="before")
+    @classmethod
+    def _boolean(cls, value: Any, info: Any) -> Any:
+        if isinstance(value, str):  # any other text is true, as in the reference
+            return value not in _FALSE if value else cls.model_fields[info.field_name].default
+        return value
+
+    @field_validator("models", mode="after")
+    @classmethod
+    def _home(cls, value: Path) -> Path:
+        return value.expanduser().absolute() if value == Path("~/.ollama/models") else value.absolute()
+
+    @field_validator("llama_server", "llama_quantize", "runtime_dir", "api_key", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        return None if value == "" else value

@@ -1,0 +1,56 @@
+"""What every test gets: an empty home, no settings from the machine, and the paths of the test models."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests import tiny_models
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty home folder of the test's own; no `PUNA_` or `OLLAMA_` variable of the machine is seen."""
+    folder = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(("PUNA_", "OLLAMA_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def smollm2_gguf() -> Path:
+    """The packaged real model: 135 million parameters, 98 MB."""
+    return tiny_models.smollm2_gguf()
+
+
+@pytest.fixture(scope="session")
+def tiny_llama() -> Path:
+    return tiny_models.tiny_llama(tiny_models.cache_folder())
+
+
+@pytest.fixture(scope="session")
+def tiny_thinker() -> Path:
+    """A tiny llama whose chat template has `<think>` blocks."""
+    template = tiny_models.THINKING_TEMPLATE
+    return tiny_models.tiny_llama(tiny_models.cache_folder(), name="tiny-thinker", chat_template=template)
+
+
+@pytest.fixture(scope="session")
+def tiny_tools() -> Path:
+    """A tiny llama whose chat template knows tools."""
+    template = tiny_models.TOOLS_TEMPLATE
+    return tiny_models.tiny_llama(tiny_models.cache_folder(), name="tiny-tools", chat_template=template)
+
+
+@pytest.fixture(scope="session")
+def tiny_embedder() -> Path:
+    return tiny_models.tiny_embedder(tiny_models.cache_folder())
+
+
+@pytest.fixture(scope="session")
+def tiny_lora() -> Path:
+    return tiny_models.tiny_lora(tiny_models.cache_folder())

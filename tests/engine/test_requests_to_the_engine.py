@@ -1,0 +1,137 @@
+"""What the engine is asked: media, messages, templates, constraints; and schemas that it must never see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from puna.engine.bodies import chat_body, completion_body, place_media, template_body
+from puna.engine.schema import check_schema
+from puna.engine.types import ChatCompletion, Completion, Props, SamplingOptions
+from puna.errors import BadRequest
+from puna.prompts.messages import Message, ToolCall
+
+PROPS = Props(4096, "<M>", True, True, True, False, False)
+SAMPLING = SamplingOptions()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "media", "text", "order"),
+    [
+        ("see [img-0] and [img-1]", 2, "see <M> and <M>", [0, 1]),
+        ("see [img-1] and [img-0]", 2, "see <M> and <M>", [1, 0]),
+        ("see [img] and [img]", 2, "see <M> and <M>", [0, 1]),
+        ("see nothing", 2, "<M><M>see nothing", [0, 1]),
+        ("see [img-1]", 2, "<M>see <M>", [0, 1]),
+        ("[img-7] [img-0] [img]", 1, "[img-7] <M> [img]", [0]),
+        ("a <M> of my own [img]", 1, "a  of my own <M>", [0]),
+    ],
+)
+def test_markers_of_images(prompt: str, media: int, text: str, order: list[int]) -> None:
+    images = [bytes([number]) for number in range(media)]
+    assert place_media(prompt, images, "<M>") == (text, [images[number] for number in order])
+
+
+def test_images_of_a_raw_prompt_travel_beside_it() -> None:
+    body = completion_body(Completion("what is [img]?", SAMPLING, media=(b"\x89PNG",)), PROPS)
+    assert body["prompt"] == {"prompt_string": "what is <M>?", "multimodal_data": ["iVBORw=="]}
+
+
+def test_an_image_cannot_stand_in_a_list_of_tokens() -> None:
+    with pytest.raises(BadRequest, match="too long"):
+        completion_body(Completion([1, 2], SAMPLING, media=(b"x",)), PROPS)
+
+
+def test_T07_media_of_messages_are_data_never_addresses() -> None:
+    images = (b"\x89PNG", b"RIFF\0\0\0\0WAVE", b"ID3x", b"\xff\xfbx", b"\xff\xd8\xff")
+    (message,) = template_body([Message("user", "look", images=images)], (), None)["messages"]
+    kinds = [part["type"] for part in message["content"]]
+    assert kinds == ["image_url", "input_audio", "input_audio", "input_audio", "image_url", "text"]
+    assert all(part["image_url"]["url"].startswith("data:") for part in message["content"] if "image_url" in part)
+
+
+def test_a_conversation_with_tools_is_openai_shaped() -> None:
+    call = ToolCall("c1", "f", {"b": 1, "a": "é"})
+    messages = [
+        Message("assistant", thinking="hm", tool_calls=(call,)),
+        Message("tool", "42", tool_name="f", tool_call_id="c1"),
+    ]
+    assert template_body(messages, (), None) == {
+        "messages": [
+            {
+                "role": "assistant",
+                "content": "",
+                "reasoning_content": "hm",
+                "tool_calls": [
+                    {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"b":1,"a":"é"}'}}
+                ],
+            },
+            {"role": "tool", "content": "42", "name": "f", "tool_call_id": "c1"},
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("think", "kwargs"),
+    [
+        (None, None),
+        (True, {"enable_thinking": True}),
+        (False, {"enable_thinking": False}),
+        ("high", {"enable_thinking": True, "reasoning_effort": "high"}),
+    ],
+)
+def test_think_is_told_to_the_template(think: bool | str | None, kwargs: dict[str, Any] | None) -> None:
+    assert template_body([], (), think).get("chat_template_kwargs") == kwargs
+
+
+def test_constraints_and_probabilities() -> None:
+    schema = {"type": "object"}
+    raw = completion_body(Completion("a", SAMPLING, grammar_schema=schema, n_probs=0), PROPS)
+    assert (raw["json_schema"], raw["n_probs"]) == (schema, 1)
+    chat = chat_body(ChatCompletion([], SAMPLING, grammar_schema=schema, n_probs=3), PROPS)
+    assert chat["response_format"]["json_schema"]["schema"] == schema
+    assert (chat["logprobs"], chat["top_logprobs"]) == (True, 3)
+    assert "n_probs" not in completion_body(Completion("a", SAMPLING), PROPS)
+
+
+def nested(depth: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    for _ in range(depth):
+        schema = {"items": schema}
+    return schema
+
+
+@pytest.mark.parametrize(
+    ("schema", "limit"),
+    [
+        ({"type": "array", "minItems": 10**9}, "repeats"),
+        ({"type": "array", "maxItems": 1e300}, "repeats"),
+        ({"minItems": 100, "items": {"minItems": 100}}, "repeats"),
+        ({"properties": {"a": {"type": "string", "maxLength": 2001}}}, "repeats"),
+        ({"pattern": "(a{100}){100}"}, "repeats"),
+        ({"pattern": "a{1,9999999}"}, "repeats"),
+        ({"pattern": "a" * 513}, "pattern is longer"),
+        (nested(40), "nested deeper"),
+        ({"enum": list(range(10_001))}, "more than 10000 parts"),
+        (nested(100_000), "nested deeper"),
+    ],
+)
+def test_T17_a_schema_that_explodes_is_refused_with_the_limit(schema: dict[str, Any], limit: str) -> None:
+    with pytest.raises(BadRequest, match=limit):
+        check_schema(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        {"type": "object", "properties": {"minItems": {"type": "integer"}, "pattern": {"type": "string"}}},
+        {"type": "array", "minItems": 2000, "items": {"type": "string", "pattern": "^[a-z]{2,8}$"}},
+        {"$ref": "#"},
+        {"minItems": "many", "maxItems": None, "pattern": 3},
+        nested(15),
+    ],
+)
+def test_T17_ordinary_schemas_pass(schema: dict[str, Any]) -> None:
+    check_schema(schema)
