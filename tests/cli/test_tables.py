@@ -149,6 +149,11 @@ def test_a_verbose_summary_lists_metadata_and_tensors() -> None:
     assert "Metadata" not in summary(answer)
 
 
+def test_the_context_on_this_machine_is_stated() -> None:
+    text = summary({"model_info": {}, "runtime": {"context_length": 8192, "slots": 4}})
+    assert "    context here    8192 in 4 slot(s)    \n" in text
+
+
 def test_long_cells_wrap_evenly_and_a_long_word_widens_them() -> None:
     assert indented("T", []) == "  T\n\n"
     words = "alpha beta gamma delta epsilon zeta eta"

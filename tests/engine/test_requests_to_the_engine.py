@@ -88,7 +88,9 @@ def test_think_is_told_to_the_template(think: bool | str | None, kwargs: dict[st
 def test_constraints_and_probabilities() -> None:
     schema = {"type": "object"}
     raw = completion_body(Completion("a", SAMPLING, grammar_schema=schema, n_probs=0), PROPS)
-    assert (raw["json_schema"], raw["n_probs"]) == (schema, 1)
+    assert (raw["json_schema"]["type"], raw["n_probs"]) == ("object", 1)
+    bomb = {**schema, "x-guidance": {"item_separator": "(,{1000}){1000}"}}
+    assert completion_body(Completion("a", SAMPLING, grammar_schema=bomb), PROPS)["json_schema"] == raw["json_schema"]
     chat = chat_body(ChatCompletion([], SAMPLING, grammar_schema=schema, n_probs=3), PROPS)
     assert chat["response_format"]["json_schema"]["schema"] == schema
     assert (chat["logprobs"], chat["top_logprobs"]) == (True, 3)
@@ -112,6 +114,9 @@ def nested(depth: int) -> dict[str, Any]:
         ({"pattern": "(a{100}){100}"}, "repeats"),
         ({"pattern": "a{1,9999999}"}, "repeats"),
         ({"pattern": "a" * 513}, "pattern is longer"),
+        ({"pattern": "a{5,1}"}, "down to a smaller one"),
+        ({"type": "string", "minLength": 5, "maxLength": 1}, "allow nothing"),
+        ({"type": "array", "minItems": -1}, "allow nothing"),
         (nested(40), "nested deeper"),
         ({"enum": list(range(10_001))}, "more than 10000 parts"),
         (nested(100_000), "nested deeper"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from puna.engine.sockets import SocketFolder
+from puna.errors import PunaError
 
 MAKE = "from puna.engine.sockets import SocketFolder; import os; s = SocketFolder(None); print(s.path()); os._exit(0)"
 
@@ -69,3 +70,12 @@ def test_a_chosen_folder_stays_and_is_closed_to_others(temporary: Path) -> None:
     assert stat.S_IMODE(chosen.stat().st_mode) == 0o700
     sockets.close()
     assert chosen.exists()
+
+
+def test_T26_a_chosen_folder_that_others_may_enter_is_refused_and_left_as_it_is(temporary: Path) -> None:
+    shared = temporary / "shared"
+    shared.mkdir(mode=0o755)
+    shared.chmod(0o755)
+    with pytest.raises(PunaError, match="PUNA_RUNTIME_DIR"):
+        SocketFolder(shared).path()
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o755

@@ -21,9 +21,9 @@ ALLOWED = {
     "cli/commands/create.py": "uploads the files that the person's Modelfile names",
     "cli/media.py": "pictures and sounds that the person names in the chat",
     "engine/child.py": "the kernel's switches of the runner's own process",
-    "engine/effects.py": "the private folder of the runners' sockets",
     "engine/memory.py": "the kernel's memory limits",
     "engine/runner.py": "a runner's socket",
+    "engine/sockets.py": "the private folder of the runners' sockets",
     "modelfile/gather.py": "the Modelfile and what it names, on the person's side",
     "modelfile/weights.py": "a new file beside the blobs, which the store then adopts",
 }

@@ -71,6 +71,8 @@ def _model_rows(answer: Mapping[str, Any], info: Mapping[str, Any]) -> Iterator[
     yield "quantization", str(details.get("quantization_level", ""))
     if requires := answer.get("requires"):
         yield "requires", str(requires)
+    if here := _mapping(answer.get("runtime")):  # Puna's own: what a request gets on this machine
+        yield "context here", f"{here.get('context_length')} in {here.get('slots')} slot(s)"
 
 
 def _projector_rows(info: Mapping[str, Any]) -> Iterator[Row]:

@@ -9,6 +9,8 @@ import stat
 import tempfile
 from pathlib import Path
 
+from puna.errors import PunaError
+
 _PREFIX = "puna-run-"
 _LOCK = "lock"
 
@@ -26,10 +28,12 @@ class SocketFolder:
         self._lock: int | None = None
 
     def path(self) -> Path:
-        """Made on first use, with mode 0700."""
+        """Made on first use, with mode 0700. Raises `PunaError` for a chosen folder that others may enter."""
         if self._chosen is not None:
             self._chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._chosen.chmod(0o700)
+            status = self._chosen.stat()
+            if status.st_mode & 0o077 or status.st_uid != os.geteuid():  # not ours to change: it may be /tmp
+                raise PunaError("PUNA_RUNTIME_DIR must be a folder of this user that nobody else may enter: chmod 700")
             return self._chosen
         if self._temporary is None:
             _sweep(Path(tempfile.gettempdir()))
