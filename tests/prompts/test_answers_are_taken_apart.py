@@ -51,9 +51,9 @@ def test_models_without_the_capability_keep_their_tags() -> None:
     assert pieces("<think>hm</think>ok", think=None) == [Piece("<think>hm</think>ok")]
 
 
-def test_the_engine_parses_jinja_answers_itself() -> None:
+def test_a_raw_answer_of_a_jinja_model_has_its_reasoning_taken_off_and_its_calls_left() -> None:
     choice = choose_template(model(jinja="{{ messages }} tools <think></think>"))
-    assert pieces(f"<think>hm</think>{CALL}", choice=choice) == [Piece(f"<think>hm</think>{CALL}")]
+    assert pieces(f"<think>hm</think>{CALL}", choice=choice) == [Piece(thinking="hm"), Piece(CALL)]
 
 
 def test_without_tools_calls_are_text() -> None:

@@ -7,7 +7,6 @@ the stream ends (contract ollama-http §1.4).
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from contextlib import aclosing
 from typing import TypeVar
@@ -16,10 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from puna.api.requestlog import note
 from puna.api.wire import error_body, line
 from puna.errors import Cancelled, PunaError
-
-log = logging.getLogger(__name__)
 
 STALLED_CLIENT_S = 60.0  # a reader that takes nothing for so long loses its slot (threats T23)
 
@@ -35,29 +33,35 @@ class NdjsonResponse(Response):
         self.status_code = 200
         self.background = None
         self._lines = lines
+        self._started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await until_disconnect(receive, lambda: self._send_all(send))
+        try:
+            await until_disconnect(receive, lambda: self._send_all(scope, send))
+        except Cancelled as error:
+            if not self._started:
+                raise
+            note(Request(scope), error=error.message)  # there is nobody left to be told
 
-    async def _send_all(self, send: Send) -> None:
-        started = False
+    async def _send_all(self, scope: Scope, send: Send) -> None:
         try:
             async with aclosing(self._lines) as lines:
                 async for data in lines:
-                    if not started:
-                        started = True
-                        await send(_start())
-                    await _send_in_time(send, {"type": "http.response.body", "body": data, "more_body": True})
+                    await self._send(send, data)
+        except Cancelled:
+            raise
         except PunaError as error:
-            if not started:
+            if not self._started:
                 raise
-            log.warning("stream ended by an error: %s", error)
-            await _send_in_time(
-                send, {"type": "http.response.body", "body": line(error_body(error)), "more_body": True}
-            )
-        if not started:
+            note(Request(scope), error=error.message)
+            await self._send(send, line(error_body(error)))
+        await self._send(send, b"", more=False)
+
+    async def _send(self, send: Send, data: bytes, *, more: bool = True) -> None:
+        if not self._started:
+            self._started = True
             await send(_start())
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await _send_in_time(send, {"type": "http.response.body", "body": data, "more_body": more})
 
 
 def _start() -> Message:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, NoReturn, TypeVar
 
 import orjson
@@ -25,11 +25,12 @@ MAX_DEPTH = 64  # nesting of one JSON request (threats T14)
 IDLE_BODY_S = 60.0  # a sender that is silent for so long has given up its place (threats T23)
 
 _BIG_INTEGER = re.compile(rb"[0-9]{40}")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # whole pairs are one character by now
 
 
 async def read_json(request: Request, model: type[MODEL]) -> MODEL:
     """The request's body as `model`. Raises `BadRequest` with the reference's texts, 413 for a body over `MAX_BODY`."""
-    return decode(await _read_body(request), model)
+    return decode(await read_body(request), model)
 
 
 def decode(body: bytes, model: type[MODEL]) -> MODEL:
@@ -63,13 +64,24 @@ def _parse_leniently(body: bytes) -> Any:
         raise BadRequest("number out of range in the request body")
     text = body.decode("utf-8", errors="replace").lstrip(" \t\r\n")
     try:
-        return json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text)[0]
+        return _without_surrogates(json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text)[0])
     except json.JSONDecodeError as error:
         if error.pos >= len(text.rstrip()):
             raise BadRequest("unexpected EOF") from None
         raise BadRequest(f"invalid character {text[error.pos]!r} in the request body: {error.msg}") from None
     except RecursionError:
         raise BadRequest(f"JSON nested deeper than {MAX_DEPTH} levels") from None
+
+
+def _without_surrogates(value: Any) -> Any:
+    """Halves of a surrogate pair are U+FFFD, as in Go: they have no UTF-8 form and could not be sent on."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -106,9 +118,20 @@ def _first_problem(error: ValidationError) -> str:
     return f"json: field {where}: {text[:1].lower()}{text[1:]}"
 
 
-async def _read_body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """The whole body of a JSON request. Raises 413 for one over `MAX_BODY`, and as `body_parts`."""
     parts: list[bytes] = []
     size = 0
+    async for part in body_parts(request):
+        size += len(part)
+        if size > MAX_BODY:
+            raise PunaError(f"request body larger than {MAX_BODY >> 20} MiB", status=413)
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def body_parts(request: Request) -> AsyncGenerator[bytes]:
+    """The body as it arrives. Raises 408 for a sender that fell silent, `Cancelled` for one that went away."""
     stream = request.stream()
     while True:
         try:
@@ -119,11 +142,8 @@ async def _read_body(request: Request) -> bytes:
         except ClientDisconnect:
             raise Cancelled from None
         if part is None:
-            return b"".join(parts)
-        size += len(part)
-        if size > MAX_BODY:
-            raise PunaError(f"request body larger than {MAX_BODY >> 20} MiB", status=413)
-        parts.append(part)
+            return
+        yield part
 
 
 def encode(value: object) -> bytes:

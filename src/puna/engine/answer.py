@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any, Protocol
 
 import orjson
@@ -41,16 +42,27 @@ class OutputParser(Protocol):
 
 
 async def parsed(batches: Batches, parser: OutputParser) -> Batches:
-    """The same stream with `text` split into text, thinking and tool calls; logprobs and tokens stay in place."""
+    """The same stream with `text` split into text, thinking and tool calls; logprobs stay in place.
+
+    Chunks that say nothing, because the parser still holds their text, are left out.
+    """
     async with aclosing(batches):
         async for batch in batches:
-            result = []
+            result: list[Chunk] = []
             for chunk in batch:
                 pieces = parser.feed(chunk.text)
                 if chunk.final is not None:
                     pieces = [*pieces, *parser.finish()]
-                result.append(_with_pieces(chunk, pieces))
-            yield result
+                if pieces or chunk.logprobs or chunk.final is not None:
+                    result += _apart(chunk, pieces)
+            if result:
+                yield result
+
+
+def _apart(chunk: Chunk, pieces: list[Piece]) -> list[Chunk]:
+    """Calls and what is said before and after them on chunks of their own: no content beside calls (§4.9)."""
+    *before, last = [list(group) for _, group in groupby(pieces, lambda piece: piece.tool_call is not None)] or [[]]
+    return [*(_with_pieces(Chunk(), group) for group in before), _with_pieces(chunk, last)]
 
 
 def _with_pieces(chunk: Chunk, pieces: list[Piece]) -> Chunk:

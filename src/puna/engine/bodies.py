@@ -31,8 +31,30 @@ def completion_body(request: Completion, props: Props) -> dict[str, Any]:
     if request.n_probs >= 0:
         body["n_probs"] = max(request.n_probs, 1)  # 0 would switch them off; the decoder drops the one too many
     if request.grammar_schema is not None:
-        body["json_schema"] = request.grammar_schema
+        body["json_schema"] = constraint(request.grammar_schema)
     return body
+
+
+def constraint(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """`schema` for the raw route's compiler, with its settings in place of what the caller may have put there.
+
+    JSON as `json.dumps` writes it: where any blanks may stand, a small model writes blanks for ever. Keywords that the
+    compiler does not know are ignored, as the reference does.
+    """
+    style = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True}
+    return {**schema, "x-guidance": style}
+
+
+def proof_body(schema: Mapping[str, Any], token: int) -> dict[str, Any]:
+    """The body of a `/completion` that answers with `token` exactly when nothing constrains it to `schema`."""
+    return {
+        "prompt": [token],
+        "n_predict": 1,
+        "logit_bias": [[token, 1000]],
+        "json_schema": constraint(schema),
+        "return_tokens": True,
+        "response_fields": ["tokens"],
+    }
 
 
 def chat_body(request: ChatCompletion, props: Props) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
-from puna.engine.answer import Answer, grammar_schema, parsed
-from puna.engine.fitting import Ask, fitted, fitting_messages, fitting_tokens
+from puna.engine.answer import Answer, Batches, grammar_schema, parsed
+from puna.engine.fitting import fit_tokens, fitted, fitting_messages
 from puna.engine.requests import ChatRequest
 from puna.engine.scheduler import Lease
 from puna.engine.subject import Subject
@@ -39,28 +39,33 @@ async def answer_chat(
         yield Answer(lease.load_ns, rendered=await render(messages), image_count=images)
         return
 
-    async def shorten(n_ctx: int) -> Ask:
-        fewer = await fitting_messages(lease.driver, messages, render, n_ctx)
-        text, media = await render(fewer), _media(fewer)
-        if media:  # what the engine still finds too long, it refuses (§4.5): images cannot be cut
-            return replace(chat, messages=fewer) if go is None else replace(raw, prompt=text, media=media)
-        tokens = await fitting_tokens(lease, text, n_ctx, sampling.num_keep)
-        if go is None and len(tokens) < n_ctx:
-            return replace(chat, messages=fewer)
-        return replace(raw, prompt=tokens)
-
     schema = grammar_schema(request.format)
-    shorter = shorten if request.truncate else None
     raw = Completion("", sampling, grammar_schema=schema, n_probs=request.n_probs)
     chat = ChatCompletion(messages, sampling, tools, think, schema, request.n_probs)
-    if go is None:
-        batches = fitted(lease.driver, chat, shorter)
-    else:
-        text = await render(messages)
+
+    def continued(text: str, prompt: str | Sequence[int], media: tuple[bytes, ...] = ()) -> Batches:
+        """The answer to the rendered `text`, taken apart here. `prompt` is what of it goes to the engine."""
         names = [tool["function"]["name"] for tool in tools]
         parser = output_parser(subject.choice, text, think, tools=bool(tools), tool_names=names)
-        ask = replace(raw, prompt=text, media=_media(messages))
-        batches = parsed(fitted(lease.driver, ask, shorter), parser)
+        return parsed(lease.driver.complete(replace(raw, prompt=prompt, media=media)), parser)
+
+    async def shorten(n_ctx: int) -> Batches:
+        fewer = await fitting_messages(lease.driver, messages, render, n_ctx)
+        text, media = await render(fewer), _media(fewer)
+        whole = replace(chat, messages=fewer)
+        if media:  # what the engine still finds too long, it refuses (§4.5): images cannot be cut
+            return lease.driver.chat(whole) if go is None else continued(text, text, media)
+        tokens = await lease.driver.tokenize(text, bos=True)
+        if go is None and len(tokens) < n_ctx:
+            return lease.driver.chat(whole)
+        return continued(text, fit_tokens(lease, tokens, n_ctx, sampling.num_keep))
+
+    if go is None:
+        first = lease.driver.chat(chat)
+    else:
+        text = await render(messages)
+        first = continued(text, text, _media(messages))
+    batches = fitted(first, shorten if request.truncate else None)
     async with aclosing(batches):
         yield Answer(lease.load_ns, batches)
 

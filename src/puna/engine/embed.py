@@ -41,6 +41,8 @@ async def _fitting(lease: Lease, text: str, limit: int, truncate: bool) -> str |
         return text
     if len(tokens) > limit and not truncate:
         raise BadRequest("the input length exceeds the context length")
+    if limit <= lease.runner.props.adds_bos + lease.adds_eos:
+        raise BadRequest("input after truncation exceeds maximum context length")
     if not tokens:  # an empty text on a model without a start token: one blank stands for it
         return " "
     head, tail = tokens[:limit], tokens[-1:]

@@ -11,13 +11,11 @@ from contextlib import aclosing
 from puna.engine.answer import Batches
 from puna.engine.llama import ContextExceeded, LlamaDriver
 from puna.engine.scheduler import Lease
-from puna.engine.types import ChatCompletion, Completion
 from puna.errors import BadRequest
 from puna.prompts import Message, cut_prompt, droppable, without
 
-Ask = Completion | ChatCompletion
 Render = Callable[[Sequence[Message]], Awaitable[str]]
-Shorten = Callable[[int], Awaitable[Ask]]  # the context in tokens → the same request, made to fit it
+Shorten = Callable[[int], Awaitable[Batches]]  # the context in tokens → the answer to the request, made to fit it
 
 _TOKENS_PER_IMAGE = 768  # the reference's estimate
 
@@ -27,21 +25,17 @@ _TOO_LONG = (
 )
 
 
-async def fitted(driver: LlamaDriver, ask: Ask, shorten: Shorten | None) -> Batches:
-    """The engine's answer to `ask`, or to its shorter form when it is too long. Raises what the engine refuses."""
+async def fitted(answer: Batches, shorten: Shorten | None) -> Batches:
+    """`answer`, or that of the shorter form when the request is too long. Raises what the engine refuses."""
     try:
-        stream = await _started(_run(driver, ask))
+        stream = await _started(answer)
     except ContextExceeded as error:
         if shorten is None:
             raise
-        stream = await _started(_run(driver, await shorten(error.n_ctx)))
+        stream = await _started(await shorten(error.n_ctx))
     async with aclosing(stream):
         async for batch in stream:
             yield batch
-
-
-def _run(driver: LlamaDriver, ask: Ask) -> Batches:
-    return driver.complete(ask) if isinstance(ask, Completion) else driver.chat(ask)
 
 
 async def _started(stream: Batches) -> Batches:
@@ -75,11 +69,13 @@ async def fitting_messages(
     return without(messages, high)
 
 
-async def fitting_tokens(lease: Lease, text: str, n_ctx: int, num_keep: int) -> list[int]:
-    """Tokens of `text`, cut in the middle when there are too many. Raises `BadRequest` where shifting is off."""
-    tokens = await lease.driver.tokenize(text, bos=True)
+def fit_tokens(lease: Lease, tokens: list[int], n_ctx: int, num_keep: int) -> list[int]:
+    """`tokens`, cut in the middle when there are too many. Raises `BadRequest` where shifting is off.
+
+    A token that the tokenizer puts in front is kept besides the `num_keep` (§4.1).
+    """
     if len(tokens) < n_ctx:
         return tokens
     if not lease.load.shift:
         raise BadRequest(_TOO_LONG)
-    return cut_prompt(tokens, n_ctx, num_keep)
+    return cut_prompt(tokens, n_ctx, num_keep + lease.runner.props.adds_bos if num_keep >= 0 else num_keep)

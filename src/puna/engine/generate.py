@@ -11,7 +11,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 from puna.engine.answer import Answer, Batches, grammar_schema, parsed
-from puna.engine.fitting import fitted, fitting_messages, fitting_tokens
+from puna.engine.fitting import fit_tokens, fitted, fitting_messages
 from puna.engine.llama import LlamaDriver
 from puna.engine.requests import GenerateRequest
 from puna.engine.scheduler import Lease
@@ -42,12 +42,12 @@ async def answer_generate(
     schema = grammar_schema(request.format)
     ask = Completion(text, sampling, grammar_schema=schema, n_probs=request.n_probs, media=request.images)
 
-    async def shorten(n_ctx: int) -> Completion:
-        fewer = await prompt.shorter(n_ctx)
-        return replace(ask, prompt=await fitting_tokens(lease, fewer, n_ctx, sampling.num_keep))
+    async def shorten(n_ctx: int) -> Batches:
+        tokens = await lease.driver.tokenize(await prompt.shorter(n_ctx), bos=True)
+        return lease.driver.complete(replace(ask, prompt=fit_tokens(lease, tokens, n_ctx, sampling.num_keep)))
 
     answer = Answer(lease.load_ns)
-    answer.batches = fitted(lease.driver, ask, shorten if request.truncate else None)
+    answer.batches = fitted(lease.driver.complete(ask), shorten if request.truncate else None)
     if not request.raw:
         parser = output_parser(subject.choice, text, subject.thinks(request), tools=False)
         answer.batches = parsed(_with_context(lease.driver, text, answer.batches, answer), parser)
@@ -72,10 +72,12 @@ class _Prompt:
             return request.prompt
         if request.context:
             self._before = await self._driver.detokenize(request.context)
-        if request.suffix and self._subject.choice.go is not None:
-            return self._before + render_suffix(self._subject.choice.go, request.prompt, request.suffix)
-        if request.template:
-            return self._before + self._overridden()
+        template = self._override() if request.template else self._subject.choice.go
+        if request.suffix and template is not None:
+            return self._before + render_suffix(template, request.prompt, request.suffix, self._think)
+        if request.template and template is not None:
+            system = request.system or self._subject.model.system
+            return self._before + render_prompt(template, system, request.prompt, self._think)
         self._messages = assemble_generate(
             self._subject.model,
             system=request.system,
@@ -99,13 +101,11 @@ class _Prompt:
             return self._before + await self._driver.apply_template(messages, (), self._think)
         return self._before + "".join(message.content for message in messages if message.role == "user")
 
-    def _overridden(self) -> str:
+    def _override(self) -> GoTemplate:
         try:
-            template = GoTemplate.parse(self._request.template)
+            return GoTemplate.parse(self._request.template)
         except BadRequest as error:
             raise BadRequest(error.message, status=500) from None  # the reference's status for an override
-        system = self._request.system or self._subject.model.system
-        return render_prompt(template, system, self._request.prompt, self._think)
 
 
 async def _with_context(driver: LlamaDriver, prompt: str, batches: Batches, answer: Answer) -> Batches:

@@ -5,6 +5,7 @@ A new connection per request: the engine's server closes kept-alive ones, so tha
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from array import array
 from base64 import b64decode
@@ -16,13 +17,13 @@ from typing import Any
 import aiohttp
 import orjson
 
-from puna.engine.bodies import chat_body, completion_body, template_body
+from puna.engine.bodies import chat_body, completion_body, proof_body, template_body
 from puna.engine.decoding import ChatDecoder, CompletionDecoder, Decoder
 from puna.engine.failures import ContextExceeded, refusal
 from puna.engine.schema import check_schema
 from puna.engine.sse import SseParser
 from puna.engine.types import ChatCompletion, Chunk, Completion, Embeddings, Props
-from puna.errors import EngineError, RunnerDied
+from puna.errors import BadRequest, EngineError, RunnerDied
 from puna.prompts.messages import Message
 
 __all__ = ["ContextExceeded", "LlamaDriver"]
@@ -31,6 +32,8 @@ _BASE = "http://runner"
 _JSON = {"Content-Type": "application/json"}
 _RAW, _UNIT_LENGTH = -1, 2  # llama-server's `embd_normalize`
 _PROBE_SECONDS = 10
+_NO_JSON = "~"
+_MAX_PROVEN = 1000  # schemas
 
 
 class LlamaDriver:
@@ -45,6 +48,7 @@ class LlamaDriver:
         timeout = aiohttp.ClientTimeout(total=None)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
         self._props: Props | None = None
+        self._proven: set[bytes] = set()  # hashes of schemas that the engine follows
 
     async def close(self) -> None:
         await self._session.close()
@@ -73,19 +77,36 @@ class LlamaDriver:
 
         Closing the iterator closes the connection, and the engine's slot is free within one token.
         """
-        if request.grammar_schema is not None:
-            check_schema(request.grammar_schema)
+        await self._prove(request.grammar_schema)
         body = completion_body(request, await self.props())
         async for chunks in self._stream("/completion", body, CompletionDecoder(request.n_probs)):
             yield chunks
 
     async def chat(self, request: ChatCompletion) -> AsyncGenerator[list[Chunk]]:
         """Answer messages through the model's Jinja template; as `complete`."""
-        if request.grammar_schema is not None:
-            check_schema(request.grammar_schema)
+        await self._prove(request.grammar_schema)
         body = chat_body(request, await self.props())
         async for chunks in self._stream("/v1/chat/completions", body, ChatDecoder(request.n_probs)):
             yield chunks
+
+    async def _prove(self, schema: Mapping[str, Any] | None) -> None:
+        """Raises `BadRequest` for a schema that the engine cannot follow.
+
+        It only logs what its compiler refuses and then writes freely (llguidance), so it is asked once per schema for a
+        token that no JSON begins with.
+        """
+        if schema is None:
+            return
+        check_schema(schema)
+        key = hashlib.sha256(orjson.dumps(schema)).digest()
+        if key in self._proven:
+            return
+        token = (await self.tokenize(_NO_JSON))[-1]
+        if token in (await self._ask("/completion", proof_body(schema, token)))["tokens"]:
+            raise BadRequest("invalid format: the engine cannot follow this JSON schema")
+        if len(self._proven) >= _MAX_PROVEN:
+            self._proven.clear()
+        self._proven.add(key)
 
     async def tokenize(self, text: str, *, special: bool = True, bos: bool = False) -> list[int]:
         """Token ids. `special`: control tokens in the text are parsed; `bos`: those the model adds itself are added."""

@@ -6,6 +6,8 @@ busy for good and took gigabytes, and with it everybody's requests. Iterative, s
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +18,9 @@ MAX_NODES = 10_000
 MAX_REPEATS = 2_000
 MAX_PATTERN = 512  # characters
 
-_REPEATS = frozenset({"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"})
+_RANGE = re.compile(r"\{(\d+),(\d+)\}", re.ASCII)
+
+_REPEATS = ("Items", "Length", "Properties")  # counted by `min…` and `max…`
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:
@@ -46,14 +50,25 @@ def _own_repeats(node: Mapping[str, Any]) -> int:
     pattern = node.get("pattern")
     if isinstance(pattern, str):
         _check_pattern(pattern)
-    counts = [value for key, value in node.items() if key in _REPEATS and isinstance(value, int | float)]
-    return max((1, *(int(min(count, MAX_REPEATS + 1)) for count in counts if count == count)))
+    return max(1, *(_check_range(node, f"min{what}", f"max{what}") for what in _REPEATS))
+
+
+def _check_range(node: Mapping[str, Any], low: str, high: str) -> int:
+    """The larger of two counts. The engine counts from `low` up to `high`, and for ever where that comes first."""
+    least, most = node.get(low, 0), node.get(high, math.inf)
+    if not all(isinstance(count, int | float) for count in (least, most)):
+        return 1  # a property of that name, or a mistake that the engine reports
+    if not 0 <= least <= most:  # false for NaN as well
+        raise BadRequest(f"invalid format: {low} and {high} of the schema allow nothing")
+    return int(min(most if most != math.inf else least, MAX_REPEATS + 1))
 
 
 def _check_pattern(pattern: str) -> None:
     """All counts of the pattern multiplied, nested or not: strict, simple, and no pattern is parsed."""
     if len(pattern) > MAX_PATTERN:
         raise BadRequest(f"invalid format: a pattern is longer than {MAX_PATTERN} characters")
+    if any(int(low) > int(high) for low, high in _RANGE.findall(pattern)):
+        raise BadRequest("invalid format: a pattern counts from a number down to a smaller one")
     product, digits, inside = 1, "", False
     for character in pattern:
         if character == "{":

@@ -1,4 +1,4 @@
-"""A Go-templated model's answer taken apart: reasoning first, then tool calls in what is left."""
+"""A raw answer taken apart: reasoning first, then tool calls in what is left."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from puna.prompts.choice import TemplateChoice
 from puna.prompts.messages import ToolCall
-from puna.prompts.thinking import ThinkingParser, infer_tags
+from puna.prompts.thinking import Tags, ThinkingParser, infer_tags
 from puna.prompts.toolcalls import ToolCallParser, infer_tag
+
+_JINJA_TAGS = ("<think>", "</think>")  # what makes a Jinja template one that thinks (ollama-store §5.7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,14 @@ def output_parser(
     nevertheless, but not where `think` is None: the model has no such capability (ollama-http §4.8). A prompt that ends
     with the opening tag means that the answer begins inside. `tool_names` are the tools on offer, empty = any.
     """
-    tags = infer_tags(choice.go) if choice.go is not None and think is not None else None
+    tags = _tags(choice) if think is not None else None
     thinking = ThinkingParser(*tags, inside=prompt.rstrip().endswith(tags[0])) if tags else None
     calls = ToolCallParser(infer_tag(choice.go), tool_names) if choice.go is not None and tools else None
     return OutputParser(thinking, calls)
+
+
+def _tags(choice: TemplateChoice) -> Tags | None:
+    return infer_tags(choice.go) if choice.go is not None else _JINJA_TAGS
 
 
 def _thought(text: str) -> list[Piece]:

@@ -16,7 +16,7 @@ from puna.api.ollama.schemas import CopyBody, CreateBody, DeleteBody, ShowBody
 from puna.api.openapi import takes
 from puna.api.state import runtime
 from puna.api.streams import NdjsonResponse, answer, in_thread
-from puna.api.wire import json_response, line, read_json
+from puna.api.wire import body_parts, json_response, line, read_json
 from puna.errors import BadRequest, InvalidName, NotFound
 from puna.modelfile import Progress, create_model
 from puna.names import Digest, ModelName
@@ -100,7 +100,7 @@ async def put_blob(request: Request, digest: str) -> Response:
         return Response(status_code=200)
     with await asyncio.to_thread(store.writer) as writer:
         pending = bytearray()
-        async for part in request.stream():
+        async for part in body_parts(request):
             pending += part
             if len(pending) >= _BLOB_CHUNK:
                 await asyncio.to_thread(writer.write, bytes(pending))

@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from puna import __version__
 from puna.api.state import runtime
-from puna.api.wire import json_response
+from puna.api.wire import json_response, read_body
 from puna.errors import BadRequest, Forbidden, PunaError
 
 # Clients compare `version` to gate features: it names the level of Ollama's API that Puna speaks, not Puna's own.
@@ -68,7 +68,7 @@ async def web_fetch(request: Request) -> Response:
 
 
 async def _no_cloud(request: Request, what: str) -> Response:
-    if not (await request.body()).strip():
+    if not (await read_body(request)).strip():
         raise BadRequest("missing request body")
     raise Forbidden(f"ollama cloud is disabled: {what} is unavailable")
 
