@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.conftest import Puna
 
+KEEPALIVE = 'invalid argument "-1" for "--keepalive" flag: time: missing unit in duration "-1" (give 5m, 1h30m, 0, -1s)'
+
 
 @pytest.mark.parametrize(
     ("words", "error"),
@@ -29,7 +31,7 @@ from tests.cli.conftest import Puna
          "only one of '--license', '--modelfile', '--parameters', '--system', or '--template' can be specified"),
         (["run", "m", "x", "--think=maybe"],
          'invalid value for --think: "maybe" (must be true, false, high, medium, low, or max)'),
-        (["run", "m", "x", "--keepalive", "-1"], 'time: missing unit in duration "-1"'),
+        (["run", "m", "x", "--keepalive", "-1"], KEEPALIVE),
         (["run", "m", "x", "--format", "yaml"], 'invalid format "yaml": give json or a JSON schema object'),
         (["run", "m", "x", "--dimensions", "a"],
          'invalid argument "a" for "--dimensions" flag: must be a whole number'),
@@ -59,6 +61,7 @@ def test_help_lists_the_commands_in_order_and_ends_with_the_environment(puna: Pu
 def test_each_command_has_its_own_help(puna: Puna, words: list[str]) -> None:
     result = puna(*words)
     assert result.status == 0
+    assert result.out.startswith("Usage: puna run MODEL [PROMPT] [OPTIONS]\n")
     assert "--keepalive" in result.out
     assert "Environment Variables" not in result.out
 

@@ -3,83 +3,26 @@
 from __future__ import annotations
 
 import os
-import pty
-import re
-import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from puna.client import Endpoint
+from tests.cli.terminals import Terminal, chatting
 from tests.client.fake_server import FakeServer
-
-ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>])")
-
-# The pty becomes the program's own terminal, so that Ctrl-C reaches it as a signal.
-LOGIN = """
-import os, sys
-os.login_tty(0)
-os.execv(sys.executable, [sys.executable, "-m", "puna.cli", "run", "tiny"])
-"""
-
-
-class Terminal:
-    """A person at a terminal: types, and waits until something appears."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._seen = ""
-
-    def type(self, keys: str) -> None:
-        os.write(self._descriptor, keys.encode())
-
-    def wait_for(self, text: str, seconds: float = 15.0) -> str:
-        """What appeared since the last wait, up to and with `text`."""
-        deadline = time.monotonic() + seconds
-        while text not in (plain := ESCAPES.sub("", self._seen).replace("\r", "")):
-            left = deadline - time.monotonic()
-            assert left > 0, f"{text!r} did not appear in {plain!r}"
-            if select.select([self._descriptor], [], [], left)[0]:
-                data = os.read(self._descriptor, 65536).decode()
-                self._seen += data
-                if "\x1b[6n" in data:  # prompt_toolkit asks where the cursor is
-                    self.type("\x1b[1;1R")
-        before, _, self._seen = plain.partition(text)
-        return before + text
 
 
 @pytest.fixture
 def terminal(endpoint: Endpoint, home: Path) -> Iterator[Terminal]:
     editor = home / "editor.py"
     editor.write_text("import sys, pathlib\npathlib.Path(sys.argv[1]).write_text('from the editor\\n')")
-    environment = {
-        **os.environ,
-        "OLLAMA_HOST": endpoint.url,
-        "OLLAMA_EDITOR": f"{sys.executable} {editor}",
-        "TERM": "xterm",
-        "COLUMNS": "200",
-        "LINES": "50",
-    }
-    leader, follower = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-c", LOGIN], stdin=follower, stdout=follower, stderr=follower, env=environment
-    )
-    os.close(follower)
-    try:
-        terminal = Terminal(leader)
-        terminal.wait_for("Send a message (/? for help)")
+    environment = {**os.environ, "OLLAMA_HOST": endpoint.url, "OLLAMA_EDITOR": f"{sys.executable} {editor}"}
+    with chatting("tiny", environment) as terminal:
         yield terminal
-        terminal.type("\x04")
-        assert child.wait(10) == 0
-    finally:
-        child.kill()
-        child.wait()
-        os.close(leader)
 
 
 def test_a_conversation(terminal: Terminal, server: FakeServer, home: Path) -> None:
@@ -112,6 +55,42 @@ def test_ctrl_c_drops_a_line_and_stops_an_answer(terminal: Terminal, server: Fak
     terminal.type("again\r")
     terminal.wait_for("Send a message")
     assert [message["role"] for message in server.bodies("/api/chat")[-1]["messages"]] == ["user", "assistant", "user"]
+
+
+def test_what_is_typed_during_an_answer_waits_unseen_for_the_next_prompt(
+    terminal: Terminal, server: FakeServer
+) -> None:
+    server.endless = True
+    terminal.type("talk\r")
+    terminal.wait_for("Hello there")
+    terminal.type("and then?\r/set verbose\r")
+    server.endless = False
+    assert "and then?" not in terminal.wait_for(">>> ")
+    terminal.wait_for("and then?")
+    terminal.wait_for("Set 'verbose' mode.")
+    terminal.wait_for("Send a message")
+    assert server.bodies("/api/chat")[-1]["messages"][-1] == {"role": "user", "content": "and then?"}
+
+
+def test_ctrl_c_also_drops_what_was_typed_during_the_answer(terminal: Terminal, server: FakeServer) -> None:
+    server.endless = True
+    terminal.type("talk\r")
+    terminal.wait_for("Hello there")
+    terminal.type("dropped\x03")
+    terminal.wait_for("Send a message")
+    server.endless = False
+    terminal.type("again\r")
+    assert "dropped" not in terminal.wait_for("Hello there")
+    terminal.wait_for("Send a message")
+    assert server.bodies("/api/chat")[-1]["messages"][-1] == {"role": "user", "content": "again"}
+
+
+def test_a_long_line_has_no_marks_inside(terminal: Terminal, server: FakeServer) -> None:
+    terminal.type("a" * 700)
+    terminal.type("b\r")
+    assert "..." not in terminal.wait_for("Hello there")
+    terminal.wait_for("Send a message")
+    assert server.bodies("/api/chat")[0]["messages"][-1]["content"] == "a" * 700 + "b"
 
 
 def test_T25_a_model_cannot_send_control_codes_to_the_terminal(terminal: Terminal, server: FakeServer) -> None:

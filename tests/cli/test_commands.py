@@ -170,7 +170,30 @@ def test_create_without_a_modelfile_takes_the_folder(
 
 
 def test_create_names_a_modelfile_that_is_not_there(served: Puna) -> None:
-    assert served("create", "mine", "-f", "nope").err.endswith("Error: specified Modelfile wasn't found\n")
+    assert served("create", "mine", "-f", "nope").err == "Error: specified Modelfile wasn't found\n"
+
+
+def test_a_FROM_that_is_neither_file_nor_model_is_named(served: Puna, server: FakeServer, tmp_path: Path) -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        return web.json_response({"error": "pull model manifest: file does not exist"}, status=500)
+
+    server.overrides["/api/create"] = refuse
+    path = tmp_path / "Modelfile"
+    path.write_text("FROM ./misspelt.gguf\n")
+    error = "Error: FROM ./misspelt.gguf: no such file beside the Modelfile, and no such model\n"
+    assert served("create", "mine", "-f", str(path)).err.endswith(error)
+    path.write_text("FROM tiny\n")
+    error = "Error: 500 Internal Server Error: pull model manifest: file does not exist\n"
+    assert served("create", "mine", "-f", str(path)).err.endswith(error)
+
+
+def test_a_web_page_is_no_error_message(served: Puna, server: FakeServer) -> None:
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(status=502, text="<html>\n<h1>Bad Gateway</h1>\n</html>")
+
+    server.overrides["/api/tags"] = server.overrides["/api/show"] = page
+    error = "Error: a web page came back (Bad Gateway): is the address that of a model server?\n"
+    assert [served(*words).err for words in (["list"], ["show", "tiny"])] == [error, error]
 
 
 def test_a_reader_that_goes_away_ends_the_command_quietly(endpoint: Endpoint, server: FakeServer) -> None:

@@ -67,7 +67,7 @@ def test_two_starts_have_two_keys() -> None:
 
 def test_a_child_that_cannot_start_is_quoted() -> None:
     script = "import sys; print('noise', file=sys.stderr); sys.exit('Error: the store is broken')"
-    message = "did not start: Error: the store is broken"
+    message = "did not start: the store is broken"
     with pytest.raises(ServerUnreachable, match=message), embedded_runtime((sys.executable, "-c", script)):
         pass
 

@@ -5,12 +5,12 @@ Argument counts are checked by `arguments`, not by Typer, for the texts' sake; t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from puna.cli import arguments
 from puna.cli.arguments import at_least, exactly
@@ -33,6 +33,14 @@ class Commands(TyperGroup):
             formatter.write_dl(environment_rows())
 
 
+class Command(TyperCommand):
+    """A command whose usage line names its words as they are typed; Typer sees one list of them."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        words = [param.metavar for param in self.params if isinstance(param, TyperArgument) and param.metavar]
+        return [*words, "[OPTIONS]"]
+
+
 app = typer.Typer(
     cls=Commands,
     name="puna",
@@ -45,7 +53,11 @@ app = typer.Typer(
 
 
 def _words(metavar: str) -> Any:
-    return typer.Argument(metavar=metavar, show_default=False)
+    return typer.Argument(metavar=metavar, hidden=True)
+
+
+def _command(name: str, *, hidden: bool = False) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    return app.command(name, cls=Command, hidden=hidden)
 
 
 def run_app(words: Sequence[str]) -> int:
@@ -80,8 +92,8 @@ def root(
         typer.echo(context.get_help())
 
 
-@app.command("serve")
-@app.command("start", hidden=True)
+@_command("serve")
+@_command("start", hidden=True)
 def serve(
     words: Annotated[list[str] | None, _words("")] = None,
     no_auth: Annotated[bool, typer.Option("--no-auth", help="Listen on any address without a key.")] = False,
@@ -94,11 +106,11 @@ def serve(
     return command(no_auth=no_auth, until_stdin_closes=until_stdin_closes)
 
 
-@app.command("up")
+@_command("up")
 def up(
     words: Annotated[list[str] | None, _words("")] = None,
     no_auth: Annotated[bool, typer.Option("--no-auth", help="Listen on any address without a key.")] = False,
-    show_answer: Annotated[bool, typer.Option("--show-answer", help="Ask the embedded model first.")] = False,
+    show_answer: Annotated[bool, typer.Option("--show-answer", help="Let a model answer one question first.")] = False,
 ) -> int:
     """Serve everything, and say how to chat."""
     exactly(0, words)
@@ -107,7 +119,7 @@ def up(
     return command(no_auth=no_auth, show_answer=show_answer)
 
 
-@app.command("create")
+@_command("create")
 def create(
     words: Annotated[list[str] | None, _words("MODEL")] = None,
     file: Annotated[Path | None, typer.Option("--file", "-f", help='The Modelfile (default "Modelfile").')] = None,
@@ -121,7 +133,7 @@ def create(
     return command(model, file, quantize, draft_quantize)
 
 
-@app.command("show")
+@_command("show")
 def show(
     words: Annotated[list[str] | None, _words("MODEL")] = None,
     license_text: Annotated[bool, typer.Option("--license", help="Show the licence.")] = False,
@@ -140,7 +152,7 @@ def show(
     return command(model, [name for name, chosen in flags if chosen], verbose=verbose)
 
 
-@app.command("run")
+@_command("run")
 def run(
     words: Annotated[list[str] | None, _words("MODEL [PROMPT]")] = None,
     keepalive: Annotated[str, typer.Option(help="How long the model stays loaded (e.g. 5m).")] = "",
@@ -171,7 +183,7 @@ def run(
     return command(model, prompt, options)
 
 
-@app.command("stop")
+@_command("stop")
 def stop(words: Annotated[list[str] | None, _words("MODEL")] = None) -> int:
     """Stop a running model."""
     (model,) = exactly(1, words)
@@ -180,8 +192,8 @@ def stop(words: Annotated[list[str] | None, _words("MODEL")] = None) -> int:
     return command(model)
 
 
-@app.command("list")
-@app.command("ls", hidden=True)
+@_command("list")
+@_command("ls", hidden=True)
 def list_models(words: Annotated[list[str] | None, _words("[PREFIX]")] = None) -> int:
     """List the models that are here (also: ls)."""
     from puna.cli.commands.listing import list_models as command
@@ -189,7 +201,7 @@ def list_models(words: Annotated[list[str] | None, _words("[PREFIX]")] = None) -
     return command(words[0] if words else "")
 
 
-@app.command("ps")
+@_command("ps")
 def ps(words: Annotated[list[str] | None, _words("[PREFIX]")] = None) -> int:
     """List the models that are loaded."""
     from puna.cli.commands.processes import list_running
@@ -197,7 +209,7 @@ def ps(words: Annotated[list[str] | None, _words("[PREFIX]")] = None) -> int:
     return list_running(words[0] if words else "")
 
 
-@app.command("cp")
+@_command("cp")
 def copy(words: Annotated[list[str] | None, _words("SOURCE DESTINATION")] = None) -> int:
     """Copy a model."""
     source, destination = exactly(2, words)
@@ -206,7 +218,7 @@ def copy(words: Annotated[list[str] | None, _words("SOURCE DESTINATION")] = None
     return command(source, destination)
 
 
-@app.command("rm")
+@_command("rm")
 def remove(words: Annotated[list[str] | None, _words("MODEL...")] = None) -> int:
     """Remove models."""
     models = at_least(1, words)
@@ -215,7 +227,7 @@ def remove(words: Annotated[list[str] | None, _words("MODEL...")] = None) -> int
     return command(models)
 
 
-@app.command("help")
+@_command("help")
 def help_for(context: typer.Context, words: Annotated[list[str] | None, _words("[COMMAND]")] = None) -> int:
     """Help about any command."""
     return run_app([*(words or ())[:1], "--help"])

@@ -88,7 +88,12 @@ def parse_format(text: str) -> Any:
 
 
 def _keep_alive(text: str) -> str | int:
-    ns = parse_duration_ns(text)
+    try:
+        ns = parse_duration_ns(text)
+    except BadRequest as error:
+        raise BadRequest(
+            f'invalid argument "{text}" for "--keepalive" flag: {error} (give 5m, 1h30m, 0, -1s)'
+        ) from None
     return -1 if ns < 0 else format_go_duration(ns)
 
 

@@ -17,7 +17,7 @@ import aiohttp
 import orjson
 
 from puna.client.endpoint import Endpoint
-from puna.client.errors import ClientError, ServerUnreachable
+from puna.client.errors import ClientError, ServerUnreachable, error_text
 from puna.client.ndjson import LineSplitter
 from puna.names import Digest
 
@@ -138,7 +138,7 @@ class OllamaClient:
         async with self._open(method, path, body, headers) as response:
             data = await _read(response)
             if response.status >= 400:
-                raise ClientError(_error_text(data) or str(response.reason), status=response.status)
+                raise ClientError(error_text(data, str(response.reason)), status=response.status)
             return _object(data) if data else {}
 
     async def _stream(self, path: str, body: Mapping[str, Any]) -> JsonLines:
@@ -205,7 +205,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _checked_line(line: bytes, response: aiohttp.ClientResponse) -> Json:
     if response.status >= 400:
-        raise ClientError(_error_text(line), status=response.status, reason=str(response.reason))
+        reason = str(response.reason)
+        raise ClientError(error_text(line, reason), status=response.status, reason=reason)
     value = _object(line)
     if error := value.get("error"):
         raise ClientError(str(error))
@@ -222,18 +223,8 @@ def _object(data: bytes) -> Json:
     return value
 
 
-def _error_text(data: bytes) -> str:
-    """The server's own words: the `error` of an object, else the body itself."""
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return _excerpt(data)
-    text = value.get("error") if isinstance(value, dict) else None
-    return text if isinstance(text, str) else _excerpt(data)
-
-
 def _excerpt(data: bytes) -> str:
-    return data[:500].decode(errors="replace").strip()
+    return " ".join(data[:200].decode(errors="replace").split())
 
 
 def _models(answer: Json) -> list[Json]:

@@ -90,7 +90,7 @@ def _is_ours(endpoint: Endpoint) -> bool:
 def _last_line(log: IO[bytes]) -> str:
     log.seek(0)
     lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "it said nothing"
+    return lines[-1].strip().removeprefix("Error: ") if lines else "it said nothing"
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:

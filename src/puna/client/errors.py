@@ -7,6 +7,8 @@ PunaError
 
 from __future__ import annotations
 
+import json
+
 from puna.errors import PunaError
 
 
@@ -27,3 +29,20 @@ class ServerUnreachable(ClientError):
 
     def __init__(self, text: str = "could not connect to puna server, run 'puna serve' to start it") -> None:
         super().__init__(text, status=503)
+
+
+def error_text(body: bytes, reason: str) -> str:
+    """What a server says in the body of a refusal: the `error` of an object, else its first line.
+
+    A web page is no such text: something else than a model server, or a proxy in front of one, has answered.
+    """
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict) and isinstance(value.get("error"), str):
+        return str(value["error"])
+    line = body[:500].decode(errors="replace").strip().partition("\n")[0].strip()
+    if line.startswith("<"):
+        return f"a web page came back ({reason}): is the address that of a model server?"
+    return line or reason

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from puna.client.endpoint import Endpoint
-from puna.client.errors import ClientError, ServerUnreachable
+from puna.client.errors import ClientError, ServerUnreachable, error_text
 
 if TYPE_CHECKING:
     from puna.client.client import OllamaClient
@@ -73,12 +73,5 @@ def _ask(endpoint: Endpoint, method: str, path: str) -> bytes:
     finally:
         connection.close()
     if response.status >= 400:
-        raise ClientError(_error_text(body) or response.reason, status=response.status)
+        raise ClientError(error_text(body, response.reason), status=response.status)
     return body
-
-
-def _error_text(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return body[:500].decode(errors="replace").strip()

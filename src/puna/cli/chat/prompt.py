@@ -25,7 +25,7 @@ class LineEditor:
             history=history,
             key_bindings=_keys(),
             multiline=True,
-            prompt_continuation=CONTINUATION,
+            prompt_continuation=lambda width, line, wraps: "" if wraps else CONTINUATION,
             enable_suspend=True,
         )
 

@@ -17,6 +17,7 @@ from puna.cli.chat.history import FileHistory, history_file
 from puna.cli.chat.prompt import LineEditor
 from puna.cli.chat.session import Session
 from puna.cli.chat.settings import set_system
+from puna.cli.chat.typeahead import typeahead
 from puna.cli.media import attach, is_media_path
 from puna.cli.options import RunOptions
 from puna.cli.progress import spinner
@@ -33,22 +34,24 @@ _RECOVERABLE = ("does not support thinking", "invalid think value")
 
 async def chat(client: OllamaClient, model: str, info: Mapping[str, Any], options: RunOptions) -> None:
     """Talk until the person leaves. Raises `ClientError` when the server cannot go on."""
-    session: Session | None = await open_model(client, Session(model, options), model, info)
-    history = FileHistory(history_file(), enabled=not environment.flag("NOHISTORY"))
-    remembers = history.enabled
-    editor, reader = LineEditor(history), EntryReader()
-    while session is not None:
-        history.enabled = remembers and session.history
-        try:
-            entry = reader.feed(await editor.read(continued=reader.is_open))
-        except EOFError:
-            return
-        except KeyboardInterrupt:
-            reader.reset()
-            print("\nUse Ctrl + d or /bye to exit.")
-            continue
-        if entry is not None:
-            session = await _take(client, session, entry)
+    with typeahead() as keys_wait:
+        session: Session | None = await open_model(client, Session(model, options), model, info)
+        history = FileHistory(history_file(), enabled=not environment.flag("NOHISTORY"))
+        remembers = history.enabled
+        editor, reader = LineEditor(history), EntryReader()
+        while session is not None:
+            history.enabled = remembers and session.history
+            try:
+                entry = reader.feed(await editor.read(continued=reader.is_open))
+            except EOFError:
+                return
+            except KeyboardInterrupt:
+                reader.reset()
+                print("\nUse Ctrl + d or /bye to exit.")
+                continue
+            if entry is not None:
+                keys_wait()
+                session = await _take(client, session, entry)
 
 
 async def _take(client: OllamaClient, session: Session, entry: Entry) -> Session | None:

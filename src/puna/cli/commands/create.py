@@ -14,7 +14,8 @@ from puna.cli.progress import Progress
 from puna.cli.terminal import note
 from puna.client.client import OllamaClient
 from puna.client.endpoint import Endpoint
-from puna.errors import BadRequest, InvalidName
+from puna.client.errors import ClientError
+from puna.errors import BadRequest, InvalidName, NotFound
 from puna.modelfile.gather import Gathered, gather, read_modelfile
 from puna.modelfile.parser import parse_modelfile
 from puna.names import Digest, ModelName
@@ -30,11 +31,12 @@ def create(model: str, file: Path | None, quantize: str = "", draft_quantize: st
         ModelName.parse(model)
     except InvalidName:
         raise BadRequest(f"invalid model name: {model}") from None
+    path = file or DEFAULT_FILE
+    modelfile = parse_modelfile(_read(path, given=file is not None))
     endpoint = reached()
     with Progress() as progress:
         progress.status("gathering model components")
-        path = file or DEFAULT_FILE
-        found = gather(parse_modelfile(_read(path, given=file is not None)), path.parent.absolute())
+        found = gather(modelfile, path.parent.absolute())
         choices = {"quantize": quantize, "draft_quantize": draft_quantize}
         asyncio.run(_create(endpoint, model, found, {k: v for k, v in choices.items() if v}, progress))
     return 0
@@ -62,9 +64,22 @@ async def _create(
         for key in ("files", "adapters", "draft_files"):
             if paths := getattr(found, key):
                 request[key] = {name: str(await _upload(client, path, progress)) for name, path in paths.items()}
-        async with aclosing(client.create(request)) as lines:
-            async for line in lines:
-                _show(line, progress)
+        try:
+            async with aclosing(client.create(request)) as lines:
+                async for line in lines:
+                    _show(line, progress)
+        except ClientError:
+            if found.base and not await _knows(client, found.base):  # most often a misspelt path
+                raise NotFound(f"FROM {found.base}: no such file beside the Modelfile, and no such model") from None
+            raise
+
+
+async def _knows(client: OllamaClient, model: str) -> bool:
+    try:
+        await client.show(model)
+    except ClientError as error:
+        return error.status not in (400, 404)
+    return True
 
 
 async def _upload(client: OllamaClient, path: Path, progress: Progress) -> Digest:

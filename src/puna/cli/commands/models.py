@@ -52,7 +52,7 @@ async def _unload(client: OllamaClient, model: str) -> None:
     try:
         await client.unload(model)
     except ClientError as error:
-        if error.status != 404:
+        if error.status not in (400, 404):  # no such name, no such model: the deletion says so
             note(f"Warning: unable to stop model '{model}'")
 
 

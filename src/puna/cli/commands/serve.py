@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 
+_STDIN = 0
 GRACE_S = 10.0  # how long a parent's end waits for an orderly one of ours
 
 
@@ -18,11 +18,14 @@ def serve(*, no_auth: bool, until_stdin_closes: bool = False) -> int:
 
     if until_stdin_closes:
         threading.Thread(target=_stop_at_end_of_stdin, daemon=True).start()
-    return run(Settings(), no_auth=no_auth)
+    try:
+        return run(Settings(), no_auth=no_auth)
+    except KeyboardInterrupt:  # before it listens; afterwards the server takes the signal itself
+        return 0
 
 
 def _stop_at_end_of_stdin() -> None:
-    while sys.stdin.buffer.read(1024):
+    while os.read(_STDIN, 1024):  # not through `sys.stdin`: Python cannot end while a thread waits in its buffer
         pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE_S)

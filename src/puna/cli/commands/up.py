@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import shutil
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import aclosing
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, aclosing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from puna.cli.answer import AnswerPrinter
 from puna.cli.commands.serve import serve
 from puna.cli.connection import configured
+from puna.cli.progress import spinner
 from puna.cli.terminal import note, printable, width
 from puna.client import quick
 from puna.client.client import OllamaClient
@@ -23,68 +27,134 @@ from puna.units import NS
 
 EMBEDDED_MODEL = "smollm2:135m"
 QUESTION = "In one sentence: what is a llama?"
+MOST_TOKENS = 128  # of that sentence: nobody waits for a small model that rambles
 START_S = 60.0
 _POLL_S = 0.1
+_REQUESTS = logging.getLogger("puna.requests")
 
 
 def up(*, no_auth: bool, show_answer: bool) -> int:
     """Serve until stopped. A second thread waits until the server answers and welcomes the person."""
     endpoint = configured()
-    try:
-        quick.heartbeat(endpoint)
-    except ServerUnreachable:
-        pass
-    else:
+    if _answers(endpoint):
         raise PunaError(
             f"a server already answers at {endpoint.url}: stop it first, or set PUNA_HOST to another address"
         )
-    threading.Thread(target=_welcome, args=(endpoint, show_answer), daemon=True).start()
-    return serve(no_auth=no_auth)
-
-
-def _welcome(endpoint: Endpoint, show_answer: bool) -> None:
-    if not _wait(endpoint):
-        return
+    stopped = threading.Event()
+    welcome = threading.Thread(target=_welcome, args=(endpoint, show_answer, stopped), daemon=True)
+    welcome.start()
     try:
-        if show_answer:
-            asyncio.run(_ask(endpoint))
-        model = _first_model(endpoint)
-    except ClientError as error:
-        note(f"Warning: {error}")
-        model = ""
-    print(f"\nPuna runs at {endpoint.url} (stop it with Ctrl-C).", flush=True)
-    if model:
-        print(f"Chat in another terminal:  puna run {printable(model)}", flush=True)
+        return serve(no_auth=no_auth)
+    finally:
+        stopped.set()
+        welcome.join(_POLL_S * 10)  # a thread that writes while Python ends would crash it
 
 
-def _wait(endpoint: Endpoint) -> bool:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
+def _welcome(endpoint: Endpoint, show_answer: bool, stopped: threading.Event) -> None:
+    with _without_request_log():
+        if not _wait(endpoint, stopped):
+            return
+        model, failure = "", ""
         try:
-            quick.heartbeat(endpoint)
-        except ServerUnreachable:
-            time.sleep(_POLL_S)
-        else:
+            model = asyncio.run(_greet(endpoint, show_answer))
+        except ClientError as error:
+            failure = f"Warning: {error}"
+        if not _answers(endpoint):  # stopped meanwhile
+            return
+        if failure:
+            note(failure)
+        print(f"\nPuna runs at {endpoint.url} (stop it with Ctrl-C).", flush=True)
+        if model:
+            print(f"Chat in another terminal:  {_command(endpoint)} run {printable(model)}", flush=True)
+        print(f"Its API is described at {endpoint.url}/openapi.json", flush=True)
+
+
+@contextmanager
+def _without_request_log() -> Iterator[None]:
+    """Our own requests would be logged into the middle of the answer that they print."""
+    before = _REQUESTS.level
+    _REQUESTS.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        _REQUESTS.setLevel(before)
+
+
+def _wait(endpoint: Endpoint, stopped: threading.Event) -> bool:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and not stopped.is_set():
+        if _answers(endpoint):
             return True
+        stopped.wait(_POLL_S)
     return False
 
 
-def _first_model(endpoint: Endpoint) -> str:
-    models = quick.get(endpoint, "/api/tags").get("models") or [{}]
-    return str(models[0].get("name", ""))
+def _answers(endpoint: Endpoint) -> bool:
+    try:
+        quick.heartbeat(endpoint)
+    except ServerUnreachable:
+        return False
+    return True
 
 
-async def _ask(endpoint: Endpoint) -> None:
-    """One question to the embedded model, with the speed of its answer."""
-    request = {"model": EMBEDDED_MODEL, "messages": [{"role": "user", "content": QUESTION}]}
+async def _greet(endpoint: Endpoint, show_answer: bool) -> str:
+    """The model to chat with, empty when there is none; with `show_answer` it says something first."""
+    async with OllamaClient(endpoint) as client:
+        model = await _talker(client)
+        if show_answer and model:
+            await _ask(client, model)
+        elif show_answer:
+            print("\nNo model that can answer is here yet: make one from a GGUF file with `puna create`.", flush=True)
+    return model
+
+
+async def _talker(client: OllamaClient) -> str:
+    """The embedded model, else the newest that completes text and is stored here; empty when there is none."""
+    names = [str(model.get("name", "")) for model in await client.tags() if not model.get("remote_model")]
+    if EMBEDDED_MODEL in names:
+        return EMBEDDED_MODEL
+    for name in names:
+        try:
+            if "completion" in (await client.show(name)).get("capabilities", ()):
+                return name
+        except ClientError as error:  # a model with a broken file is no reason not to ask the next one
+            note(f"Warning: {name}: {error}")
+    return ""
+
+
+async def _ask(client: OllamaClient, model: str) -> None:
+    """One question, with the speed of its answer."""
+    request = {
+        "model": model,
+        "messages": [{"role": "user", "content": QUESTION}],
+        "think": False,
+        "options": {"num_predict": MOST_TOKENS},
+    }
     printer = AnswerPrinter(sys.stdout, width=width(), wrap=True, hide_thinking=True)
     final: Mapping[str, Any] = {}
-    print(f"\n{EMBEDDED_MODEL} >>> {QUESTION}", flush=True)
-    async with OllamaClient(endpoint) as client, aclosing(client.chat(request)) as lines:
-        async for line in lines:
-            printer.feed(line.get("message", {}).get("content", ""))
-            final = line
+    print(f"\n{printable(model)} >>> {QUESTION}", flush=True)
+    with ExitStack() as waiting:
+        waiting.enter_context(spinner())
+        async with aclosing(client.chat(request)) as lines:
+            async for line in lines:
+                waiting.close()  # the spinner goes before the first text comes
+                message = line.get("message") or {}
+                printer.feed(message.get("content", ""), message.get("thinking", ""))
+                final = line
     printer.finish()
     count, duration = int(final.get("eval_count") or 0), int(final.get("eval_duration") or 0)
     speed = f"{count / duration * NS:.1f} tokens/s" if duration else "speed unknown"
     print(f"\n({count} tokens, {speed})", flush=True)
+
+
+def _command(endpoint: Endpoint) -> str:
+    """How another terminal reaches this server: the program as it was started, and the settings that differ."""
+    settings = []
+    if endpoint.url != Endpoint().url:
+        settings.append(f"PUNA_HOST={endpoint.url.removeprefix('http://')} ")
+    if endpoint.api_key:
+        settings.append("PUNA_API_KEY=... ")
+    started = Path(sys.argv[0])
+    on_path = shutil.which("puna")
+    known = started.name != "puna" or (on_path is not None and Path(on_path).samefile(started))
+    return "".join(settings) + ("puna" if known else str(started))
