@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sys
@@ -33,6 +34,13 @@ def _value(value: object) -> str:
     return text if _PLAIN.fullmatch(text) else orjson.dumps(text).decode()
 
 
+class _NotCancelled(logging.Filter):
+    """The web server reports requests that outlive the grace of a shutdown as crashes of theirs; they are not."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
 def log_to_stderr(*, debug: bool) -> None:
     """Everything of Puna from INFO up, or from DEBUG; the web server's own chatter from WARNING."""
     handler = logging.StreamHandler(sys.stderr)
@@ -40,3 +48,4 @@ def log_to_stderr(*, debug: bool) -> None:
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.INFO, force=True)
     for noisy in ("uvicorn.error", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_NotCancelled())

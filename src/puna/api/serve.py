@@ -58,11 +58,11 @@ def _prepare(settings: Settings, no_auth: bool) -> tuple[uvicorn.Server, socket.
             "or start with --no-auth if everyone who can reach this address may use, change and delete your models"
         )
     origins = Origins.parse(settings.origins)
+    listener = _listen(endpoint.host, endpoint.port)  # before the store is touched: another server may be using it
     store = Store(settings.models, prune=not settings.noprune)
     store.start()
     if settings.embedded_model:
         register_embedded(store)
-    listener = _listen(endpoint.host, endpoint.port)
     host, port = listener.getsockname()[:2]
     hosts = Hosts.build(
         bound=host, hostname=socket.gethostname(), own_addresses=_own_addresses(), listed=settings.hosts

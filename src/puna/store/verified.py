@@ -15,7 +15,7 @@ from pathlib import Path
 
 from puna.errors import StoreError
 from puna.names import Digest
-from puna.store.files import read_file, reported, write_durably
+from puna.store.files import read_file, write_durably
 from puna.store.layout import SCRATCH_PREFIX
 
 log = logging.getLogger(__name__)
@@ -57,12 +57,16 @@ class Verified:
             self._load().pop(digest, None)
 
     def compact(self, exists: Callable[[Digest], bool]) -> None:
-        """Rewrite the record with one line for each blob that still exists. Raises `StoreError`."""
-        with self._lock, reported("write the record of verified blobs"):
+        """Rewrite the record with one line for each blob that still exists, where the store may be written."""
+        with self._lock:
             self._looks = {digest: look for digest, look in self._load().items() if exists(digest)}
-            if self._looks or self._path.exists():
-                data = b"".join(_line(digest, look) for digest, look in self._looks.items())
+            data = b"".join(_line(digest, look) for digest, look in self._looks.items())
+            if not data and not self._path.exists():
+                return
+            try:
                 write_durably(self._path, data, self._path.parent, SCRATCH_PREFIX)
+            except OSError as error:
+                log.debug("the record of verified blobs cannot be written: %s", error.strerror)
 
     def _load(self) -> dict[Digest, _Look]:
         if self._looks is None:
