@@ -189,6 +189,20 @@ async def test_cancelling_a_start_leaves_no_process_and_no_socket(tiny_llama: Pa
     assert list(folder.iterdir()) == []
 
 
+async def test_T16_a_load_that_grows_without_end_makes_no_progress(
+    start_runner: StartRunner, tiny_llama: Path, folder: Path
+) -> None:
+    greedy = folder / "llama-server"
+    grow = (
+        "import time\nheld = []\nwhile len(held) < 100: held.append(b'x' * 2**24); time.sleep(0.02)\ntime.sleep(600)\n"
+    )
+    greedy.write_text(f"#!{sys.executable}\n{grow}")
+    greedy.chmod(0o700)
+    launch = Launch(environment=child_environment(), load_timeout_ns=300_000_000, llama_server=greedy)
+    with pytest.raises(LoadFailed, match="timed out waiting for llama-server to start"):
+        await start_runner(tiny_llama, launch)
+
+
 async def test_a_load_without_progress_is_given_up(start_runner: StartRunner, tiny_llama: Path, folder: Path) -> None:
     stuck = folder / "llama-server"
     stuck.write_text(f"#!{sys.executable}\nimport time\nprint('loading part 1', flush=True)\ntime.sleep(600)\n")
@@ -247,14 +261,13 @@ async def test_T26_sockets_live_in_a_folder_of_this_user_alone(tiny_llama: Path)
 
 
 async def test_T26_the_folder_of_the_settings_is_closed_to_others(tiny_llama: Path, folder: Path) -> None:
-    wide = folder / "run"
-    wide.mkdir(mode=0o755)
-    effects = Processes(Launch(environment=child_environment()), wide)
+    chosen = folder / "run"
+    effects = Processes(Launch(environment=child_environment()), chosen)
     runner = await effects.start(plan_for(tiny_llama), "tiny")
-    assert stat.S_IMODE(wide.stat().st_mode) == 0o700
+    assert stat.S_IMODE(chosen.stat().st_mode) == 0o700
     await effects.stop(runner)
     await effects.close()
-    assert wide.exists()
+    assert chosen.exists()
 
 
 async def test_a_folder_with_too_long_a_path_says_which_setting_helps(tiny_llama: Path, tmp_path: Path) -> None:

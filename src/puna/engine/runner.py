@@ -30,6 +30,7 @@ from puna.settings import Settings
 from puna.units import FOREVER_NS
 
 _STOP_SECONDS = 3  # between asking a process to end and ending it
+_MEMORY_FACTOR = 2  # between the predicted memory of a model and more than it can need
 _LOG_SECONDS = 1  # for the last lines of a process that is gone
 _POLL_SECONDS = (0.01, 0.1)  # first and longest pause between two questions whether a runner is ready
 _MAX_SOCKET_PATH = 100  # bytes; the kernels' limit is 104 or 108
@@ -136,14 +137,16 @@ class Runner:
         await asyncio.wait({self._following}, timeout=_LOG_SECONDS)
 
     async def _until_ready(self, model: str, timeout_ns: int) -> None:
+        """Memory that grows is progress, up to what the model can need: a hostile chat template grows without end."""
         loop = asyncio.get_running_loop()
         pause, longest = _POLL_SECONDS
+        enough = _MEMORY_FACTOR * self.plan.memory
         progress, since = (0, 0), loop.time()
         while not await self.driver.healthy():
             if not self.alive:
                 await self._end_of_log()
                 raise load_failed(self._exit_status(), self._log.lines, model, self._names_of_paths())
-            now = (self._log.size, self._resident_bytes())
+            now = (self._log.size, min(self._resident_bytes(), enough))
             if now != progress:
                 progress, since = now, loop.time()
             elif timeout_ns and loop.time() - since > timeout_ns / 1e9:
