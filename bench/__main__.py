@@ -27,22 +27,23 @@ LOADS = {
 }
 FIRST_TOKEN_BLOCKS = {TINY: 100, SMOLLM2: 30}
 TURNS = 30  # of every short command
-STARTS = 5  # of a server with a thousand models
+STARTS = 3  # of a server with a thousand models
 MEMORY_TIMES = 3
 
-console = Console()
+console = Console(width=max(Console().width, 140))  # the table needs it, in a file too
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one repetition of everything; keeps nothing")
     quick = parser.parse_args(arguments).quick
-    load_average = machine.load_average()
+    others = machine.Quiet()
     when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ")
     with new_home() as home:
         figures = uvloop.run(_measure(home, quick=quick))
     conditions = {
-        "load_average_at_start": load_average,
+        "load_average_at_start": others.load_average,
+        "cpu_share_of_other_processes": others.disturbance(),
         "context_tokens_per_slot": CONTEXT,
         "slots": {"1 and 4 streams": DEFAULT_SLOTS, "16 streams": MAX_SLOTS},
         "tokens_per_answer": {subject.name: subject.length for subject in SUBJECTS},
@@ -61,17 +62,20 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _measure(home: Home, *, quick: bool) -> list[Figure]:
-    console.print("Starting up and listing models ...")
-    figures = startup.measure(turns=1 if quick else TURNS, starts=1 if quick else STARTS)
-    for subject in SUBJECTS:
-        console.print(f"Memory with {subject.name} ...")
-        figures.append(await memory.measure(home, subject, times=1 if quick else MEMORY_TIMES))
+    """All figures, those of one kind beside each other."""
+    figures: list[Figure] = []
     for subject in SUBJECTS:
         console.print(f"Streams of {subject.name} ...")
         loads = [Load(load.streams, 1) for load in LOADS[subject]] if quick else LOADS[subject]
         blocks = 1 if quick else FIRST_TOKEN_BLOCKS[subject]
-        figures = [*await streams.measure(home, subject, loads, first_blocks=blocks), *figures]
-    return figures
+        figures += await streams.measure(home, subject, loads, first_blocks=blocks)
+    for subject in SUBJECTS:
+        console.print(f"Memory with {subject.name} ...")
+        figures.append(await memory.measure(home, subject, times=1 if quick else MEMORY_TIMES))
+    console.print("Short commands and lists of models ...")
+    figures += startup.measure(turns=1 if quick else TURNS, starts=1 if quick else STARTS)
+    kinds = list(dict.fromkeys(figure.what for figure in figures))
+    return sorted(figures, key=lambda figure: kinds.index(figure.what))
 
 
 if __name__ == "__main__":

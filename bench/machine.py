@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,9 +25,28 @@ def facts() -> dict[str, object]:
     }
 
 
-def load_average() -> float:
-    """Processes that wanted to run, averaged over the last minute. A quiet machine is below 0.4."""
-    return round(os.getloadavg()[0], 2)
+class Quiet:
+    """Tells how much others disturbed a run. Make it before the run, ask it when every child has ended."""
+
+    def __init__(self) -> None:
+        self.load_average = round(os.getloadavg()[0], 2)  # of the last minute; a quiet machine is below 0.4
+        self._began = time.monotonic()
+        self._busy_s = _busy_s() - _own_s()
+
+    def disturbance(self) -> float:
+        """The share of all cores' time that other processes took, 0 to 1."""
+        elapsed = (time.monotonic() - self._began) * (psutil.cpu_count() or 1)
+        return round(max(0.0, (_busy_s() - _own_s() - self._busy_s) / elapsed), 4)
+
+
+def _busy_s() -> float:
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0)
+
+
+def _own_s() -> float:
+    """CPU seconds of this process and of its children that have ended, with theirs."""
+    return sum(os.times()[:4])
 
 
 def _cpu_name() -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Self
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 from bench.figures import Figure, Goal
@@ -34,7 +35,7 @@ class Report:
             yield figure.what, figure.case, *sides, _result(figure), bounds, _goal(figure)
 
     def table(self) -> Table:
-        table = Table(*HEAD, title=self.caption())
+        table = Table(*HEAD, title=self.caption(), box=SIMPLE)
         for figure, row in zip(self.figures, self.rows(), strict=True):
             table.add_row(*row, style="bold red" if figure.met is False else None)
         return table

@@ -27,10 +27,10 @@ from puna.engine.llama import LlamaDriver
 MAX_SLOTS = 16
 DEFAULT_SLOTS = 4
 FIRST_TOKEN_LENGTH = 8  # tokens of the short answers that first tokens are timed on
+WARM_UP = 2  # blocks that are thrown away: caches, connections, the CPU's clock
 
 RATE_GOAL = Goal(0.95, "at least")
 FIRST_TOKEN_GOAL = Goal(3.0, "at most")  # ms
-CPU_GOAL = Goal(100.0, "at most")  # µs of the server's process for each token
 
 _TEXT = re.compile(rb'"content":"[^"]')
 _COUNT = re.compile(rb'"(?:predicted_n|eval_count)":(\d+)')
@@ -65,52 +65,40 @@ class Round:
 async def measure(home: Home, subject: Subject, loads: Sequence[Load], *, first_blocks: int) -> list[Figure]:
     """All figures of one model. Loads of up to four streams run on a server with the default number of slots."""
     figures: list[Figure] = []
-    small = [load for load in loads if load.streams <= DEFAULT_SLOTS]
-    with home.serving(subject, slots=DEFAULT_SLOTS) as server:
-        figures += await _first_token(home, server, subject, first_blocks)
-        for load in small:
-            figures += await _throughput(home, server, subject, load)
-    with home.serving(subject, slots=MAX_SLOTS) as server:
-        for load in (load for load in loads if load not in small):
-            figures += await _throughput(home, server, subject, load)
+    for slots in (DEFAULT_SLOTS, MAX_SLOTS):
+        with home.serving(subject, slots=slots) as server:
+            for load in (load for load in loads if _slots(load) == slots):
+                figures += await _measure(home, server, subject, load, first_blocks)
     return figures
 
 
-async def _first_token(home: Home, server: Server, subject: Subject, blocks: int) -> list[Figure]:
-    """Many short answers, one at a time."""
-    async with _sides(home, server, subject, 1, FIRST_TOKEN_LENGTH) as (puna, bare):
-        ours, theirs = await _alternate(puna, bare, blocks)
-    return [_first_figure(subject, 1, ours, theirs)]
+def _slots(load: Load) -> int:
+    return DEFAULT_SLOTS if load.streams <= DEFAULT_SLOTS else MAX_SLOTS
 
 
-async def _throughput(home: Home, server: Server, subject: Subject, load: Load) -> list[Figure]:
+async def _measure(home: Home, server: Server, subject: Subject, load: Load, first_blocks: int) -> list[Figure]:
     assert server.process is not None
     process = psutil.Process(server.process.pid)
     async with _sides(home, server, subject, load.streams, subject.length) as (puna, bare):
-        await _alternate(puna, bare, 1)  # warm-up: caches, branch predictors, the CPU's clock
+        await _alternate(puna, bare, WARM_UP)
         before = _cpu_s(process)
         ours, theirs = await _alternate(puna, bare, load.blocks)
         cpu_us = (_cpu_s(process) - before) * 1e6  # it has nothing to do in the bare rounds
-    rates = [one.rate for one in ours], [one.rate for one in theirs]
-    case = _case(subject, load.streams)
-    tokens = sum(one.tokens for one in ours)
-    figures = [
+    firsts = ours, theirs
+    if load.streams == 1:  # first tokens are timed on many short answers there
+        async with _sides(home, server, subject, 1, FIRST_TOKEN_LENGTH) as (puna, bare):
+            await _alternate(puna, bare, WARM_UP)
+            firsts = await _alternate(puna, bare, first_blocks)
+    case = f"{subject.name}, {load.streams} stream{'s' if load.streams > 1 else ''}"
+    rates = [[one.rate for one in side] for side in (ours, theirs)]
+    times = [[one.first_ms for one in side] for side in firsts]
+    cpu = [cpu_us / sum(one.tokens for one in ours)]
+    first_goal = FIRST_TOKEN_GOAL if load.streams == 1 else None
+    return [
         Figure("tokens/s through /api/chat ÷ bare runner", case, "ratio", "tokens/s", *rates, RATE_GOAL),
-        Figure("server CPU time per token", case, "alone", "µs", [cpu_us / tokens], goal=CPU_GOAL),
+        Figure("time to the first token, added", case, "added", "ms", *times, first_goal),
+        Figure("CPU time of the server per token", case, "alone", "µs", cpu),
     ]
-    if load.streams > 1:  # one stream has its own measurement
-        figures.append(_first_figure(subject, load.streams, ours, theirs))
-    return figures
-
-
-def _first_figure(subject: Subject, streams: int, ours: Sequence[Round], theirs: Sequence[Round]) -> Figure:
-    times = [one.first_ms for one in ours], [one.first_ms for one in theirs]
-    goal = FIRST_TOKEN_GOAL if streams == 1 else None
-    return Figure("time to the first token, added", _case(subject, streams), "added", "ms", *times, goal)
-
-
-def _case(subject: Subject, streams: int) -> str:
-    return f"{subject.name}, {streams} stream{'s' if streams > 1 else ''}"
 
 
 def _cpu_s(process: psutil.Process) -> float:
