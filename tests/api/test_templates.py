@@ -196,17 +196,20 @@ def test_T16_a_jinja_template_that_never_ends_holds_up_nobody_for_ever(server: S
     endless = "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}"
     server.create("endless", tiny_models.tiny_llama(tiny_models.cache_folder(), name="endless", chat_template=endless))
     short = {"prompt": "x", "stream": False, "options": {"num_predict": 1}}
-    server.post("/api/generate", {"model": "M", **short})
-    before = {runner.pid for runner in server.runners()}
-    connection = _send(server, {"model": "endless", **short})
-    time.sleep(1)
-    assert server.post("/api/generate", {"model": "M", **short}).json["done"] is True
-    connection.close()
-    assert server.post("/api/generate", {"model": "tools", **short, "keep_alive": 0}).json["done"] is True
-    deadline = time.monotonic() + 10
-    while not {runner.pid for runner in server.runners()} <= before:
-        assert time.monotonic() < deadline, "the endless load is still there"
-        time.sleep(0.05)
+    with Server(server.models, server.home.parent / "endless") as alone:  # with room for both: nothing is evicted
+        alone.post("/api/generate", {"model": "M", **short})
+        before = {runner.pid for runner in alone.runners()}
+        connection = _send(alone, {"model": "endless", **short})
+        try:
+            time.sleep(1)
+            assert alone.post("/api/generate", {"model": "M", **short}).json["done"] is True
+        finally:
+            connection.close()
+        assert alone.post("/api/generate", {"model": "tools", **short, "keep_alive": 0}).json["done"] is True
+        deadline = time.monotonic() + 10
+        while not {runner.pid for runner in alone.runners()} <= before:
+            assert time.monotonic() < deadline, "the endless load is still there"
+            time.sleep(0.05)
 
 
 def _send(server: Server, body: dict[str, Any]) -> Any:

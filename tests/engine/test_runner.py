@@ -235,13 +235,13 @@ while True:
     before = psutil.Process().children(recursive=True)
     starting = asyncio.create_task(start_runner(tiny_llama, launch))
     try:
-        assert await until(lambda: any(folder.glob("*.sock")))
-        mine = [process for process in psutil.Process().children(recursive=True) if process not in before]
+        assert await until(lambda: any(folder.glob("*.sock")), 60)
         with pytest.raises(LoadFailed, match="another process answers"):
             await starting
     finally:
-        for process in mine:
-            if process.is_running():
+        starting.cancel()
+        for process in psutil.Process().children(recursive=True):
+            if process not in before:
                 process.kill()
 
 
