@@ -10,6 +10,9 @@ UV_PIN := uv==0.13.9
 LOCK   := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
           --no-annotate --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade) pyproject.toml
 
+# Debian packages that the tests and the bench start programs of, each with a file that shows that it is installed.
+DEBIAN := sh tools/debian_packages.sh docker-registry:/usr/bin/docker-registry
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint bench soak lock clean
 
@@ -22,6 +25,7 @@ run: $(VENV)/.run ## start Puna and let the packaged small model answer one ques
 	$(BIN)/puna up --show-answer
 
 test: lint ## check the code, then run every test
+	@$(DEBIAN)
 	$(BIN)/python -m pytest -v --tb=short --durations=10 -m 'not soak'
 
 lint: $(VENV)/.dev ## formatter, linter, types, import arrows
@@ -31,9 +35,11 @@ lint: $(VENV)/.dev ## formatter, linter, types, import arrows
 	$(BIN)/lint-imports --no-logo
 
 bench: $(VENV)/.dev ## measure; results go to bench/results
+	@$(DEBIAN)
 	$(BIN)/python -m bench
 
 soak: $(VENV)/.dev ## the long fault runs that `make test` leaves out
+	@$(DEBIAN)
 	$(BIN)/python -m pytest -v --tb=short --timeout=0 -m soak
 
 lock: $(UV) ## write requirements/ anew from pyproject.toml (UPGRADE=1: newest versions)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import uvloop
 from rich.console import Console
 
-from bench import machine, memory, startup, streams
+from bench import machine, memory, startup, streams, transfers
 from bench.figures import Figure
 from bench.models import CONTEXT, SMOLLM2, SUBJECTS, TINY, Home, new_home
 from bench.report import Report, with_table
 from bench.streams import DEFAULT_SLOTS, MAX_SLOTS, Load
+from bench.transfers import Turns
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "bench/results"
@@ -29,6 +30,8 @@ FIRST_TOKEN_BLOCKS = {TINY: 100, SMOLLM2: 30}
 TURNS = 30  # of every short command
 STARTS = 3  # of a server with a thousand models
 MEMORY_TIMES = 3
+BLOB, SMALL_BLOB = 10**9, 3 * 10**8  # bytes; the small one still has three parts
+TRANSFERS = Turns(direct=9, delayed=7, silent=5)
 
 console = Console(width=max(Console().width, 140))  # the table needs it, in a file too
 
@@ -36,11 +39,15 @@ console = Console(width=max(Console().width, 140))  # the table needs it, in a f
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one repetition of everything; keeps nothing")
-    quick = parser.parse_args(arguments).quick
+    parser.add_argument("--only", choices=GROUPS, help="one group of figures; keeps nothing")
+    options = parser.parse_args(arguments)
+    groups = [options.only] if options.only else list(GROUPS)
+    if "transfers" in groups:
+        transfers.require(BLOB)
     others = machine.Quiet()
     when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ")
     with new_home() as home:
-        figures = uvloop.run(_measure(home, quick=quick))
+        figures = uvloop.run(_measure(home, groups, quick=options.quick))
     conditions = {
         "load_average_at_start": others.load_average,
         "cpu_share_of_other_processes": others.disturbance(),
@@ -49,34 +56,60 @@ def main(arguments: Sequence[str]) -> int:
         "tokens_per_answer": {subject.name: subject.length for subject in SUBJECTS},
         "tokens_per_answer_for_first_token": streams.FIRST_TOKEN_LENGTH,
         "client": "aiohttp on uvloop, one process, a connection per request; TCP to Puna, a Unix socket to the runner",
+        "transfers": transfers.conditions(),
     }
     report = Report(when, machine.facts(), conditions, figures)
     console.print(report.table())
     missed = [figure for figure in figures if figure.met is False]
     if missed:
         console.print(f"{len(missed)} goals missed; bench/README.md says what the profile shows.")
-    if not quick:
+    if not (options.quick or options.only):
         console.print(f"Samples: {report.save(RESULTS).relative_to(ROOT)}")
         README.write_text(with_table(README.read_text(encoding="utf-8"), report.markdown()), encoding="utf-8")
     return 0
 
 
-async def _measure(home: Home, *, quick: bool) -> list[Figure]:
-    """All figures, those of one kind beside each other."""
+async def _measure(home: Home, groups: Sequence[str], *, quick: bool) -> list[Figure]:
+    """The figures of these groups, those of one kind beside each other."""
+    figures = [figure for group in groups for figure in await GROUPS[group](home, quick)]
+    kinds = list(dict.fromkeys(figure.what for figure in figures))
+    return sorted(figures, key=lambda figure: kinds.index(figure.what))
+
+
+async def _streams(home: Home, quick: bool) -> list[Figure]:
     figures: list[Figure] = []
     for subject in SUBJECTS:
         console.print(f"Streams of {subject.name} ...")
         loads = [Load(load.streams, 1) for load in LOADS[subject]] if quick else LOADS[subject]
         blocks = 1 if quick else FIRST_TOKEN_BLOCKS[subject]
         figures += await streams.measure(home, subject, loads, first_blocks=blocks)
+    return figures
+
+
+async def _memory(home: Home, quick: bool) -> list[Figure]:
+    figures: list[Figure] = []
     for subject in SUBJECTS:
         console.print(f"Memory with {subject.name} ...")
         figures.append(await memory.measure(home, subject, times=1 if quick else MEMORY_TIMES))
-    console.print("Short commands and lists of models ...")
-    figures += startup.measure(turns=1 if quick else TURNS, starts=1 if quick else STARTS)
-    kinds = list(dict.fromkeys(figure.what for figure in figures))
-    return sorted(figures, key=lambda figure: kinds.index(figure.what))
+    return figures
 
+
+async def _startup(_: Home, quick: bool) -> list[Figure]:
+    console.print("Short commands and lists of models ...")
+    return startup.measure(turns=1 if quick else TURNS, starts=1 if quick else STARTS)
+
+
+async def _transfers(_: Home, quick: bool) -> list[Figure]:
+    console.print("Pulls ...")
+    return await transfers.measure(size=SMALL_BLOB if quick else BLOB, turns=Turns(1, 1, 1) if quick else TRANSFERS)
+
+
+GROUPS: dict[str, Callable[[Home, bool], Awaitable[list[Figure]]]] = {
+    "streams": _streams,
+    "memory": _memory,
+    "startup": _startup,
+    "transfers": _transfers,
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 START_S = 60
+NO_NETWORK = "http://127.0.0.1:9"  # nothing listens there: whatever the machine can reach, a test's server reaches none
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Server:
     home: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    wrapper: tuple[str, ...] = ()  # a program that sets the stage and then becomes the server (`exec`)
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
 
@@ -70,10 +72,11 @@ class Server:
             "HOME": str(self.home),
             "PUNA_HOST": f"127.0.0.1:{self.port}",
             "PUNA_MODELS": str(self.models),
+            "HTTPS_PROXY": NO_NETWORK,
             **self.environment,
         }
         with (self.home / "server.log").open("ab") as log:
-            command = [sys.executable, "-m", "puna.cli", "serve", *self.arguments]
+            command = [*self.wrapper, sys.executable, "-m", "puna.cli", "serve", *self.arguments]
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:

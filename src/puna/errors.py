@@ -9,6 +9,9 @@ PunaError                      500  something failed that the caller cannot chan
 ├── Cancelled                  499  the caller went away (seen only in logs)
 ├── Busy                       503  the queue is full; trying again later helps
 ├── StoreError                 500  the store could not be read or written
+│   └── DigestMismatch         500  bytes do not hash to the digest that they were fetched by
+├── RegistryError              500  a registry could not be reached, refused, or answered with nonsense
+│   └── Interrupted            500  … in a way that may pass: trying again is worth it
 └── EngineError                500  the engine failed; `status` may carry the engine's own
     ├── LoadFailed             500  a runner did not come up; the message quotes the last line of its log
     └── RunnerDied             500  a runner left while it was answering
@@ -76,6 +79,21 @@ class Busy(PunaError):
 
 class StoreError(PunaError):
     """The store could not be read or written."""
+
+
+class DigestMismatch(StoreError):
+    """Downloaded bytes are not what was asked for; they are gone. The literal is the reference's (§3.2)."""
+
+    def __init__(self, want: object, got: object) -> None:
+        super().__init__(f"digest mismatch, file must be downloaded again: want {want}, got {got}")
+
+
+class RegistryError(PunaError):
+    """A registry refused or misbehaved. Remote text is never quoted but for a parsed error code (threats T06)."""
+
+
+class Interrupted(RegistryError):
+    """A connection broke, stalled or met a busy server: what the next try may not."""
 
 
 class EngineError(PunaError):

@@ -11,7 +11,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, ByteSize, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from puna.errors import BadRequest
@@ -19,6 +19,7 @@ from puna.units import NS, parse_setting_duration_ns
 
 log = logging.getLogger(__name__)
 
+_BYTE_SIZE = TypeAdapter(ByteSize)
 _FALSE = {"0", "f", "F", "false", "FALSE", "False", ""}
 
 
@@ -44,6 +45,14 @@ class Settings(BaseSettings):
     max_loaded_models: int = _knob(0, "MAX_LOADED_MODELS", "models in memory at once; 0 = 3 per device")
     max_queue: int = _knob(512, "MAX_QUEUE", "requests that may wait for a model to load")
     noprune: bool = _knob(False, "NOPRUNE", "keep unreferenced blobs")
+    registries: str = _knob(
+        "registry.ollama.ai,hf.co,huggingface.co",
+        "REGISTRIES",
+        "the only registries that are talked to, comma separated; `http://host:port` for one without TLS",
+        ollama=False,
+    )
+    push_registries: str = _knob("", "PUSH_REGISTRIES", "those of them that models may be pushed to", ollama=False)
+    pull_rate: int = _knob(0, "PULL_RATE", "bytes per second for all pulls together (20MB); 0 = no limit", ollama=False)
     flash_attention: str = _knob("", "FLASH_ATTENTION", "empty = automatic, otherwise on or off")
     kv_cache_type: str = _knob("f16", "KV_CACHE_TYPE", "f16, q8_0 or q4_0")
     go_template: str = _knob("", "GO_TEMPLATE", "1 = Go templates always win, 0 = Jinja when available")
@@ -73,6 +82,18 @@ class Settings(BaseSettings):
             return parse_setting_duration_ns(value) if value else default
         except BadRequest as error:
             log.warning("setting %s: %s; using the default", info.field_name, error)
+            return default
+
+    @field_validator("pull_rate", mode="before")
+    @classmethod
+    def _bytes(cls, value: Any, info: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        default: int = cls.model_fields[info.field_name].default
+        try:
+            return int(_BYTE_SIZE.validate_python(value)) if value else default
+        except ValidationError:
+            log.warning("setting %s: %r is not a size such as 20MB; using the default", info.field_name, value)
             return default
 
     @field_validator("context_length", "num_parallel", "max_loaded_models", "max_queue", "cache_ram_mib", mode="before")

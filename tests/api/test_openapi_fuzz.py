@@ -28,7 +28,7 @@ ALLOWED_500 = [
     r'option ".*" must be of (type|an array)',  # §4.2: a wrong option type really is a 500
     r"invalid format: ",  # §4.7: a `format` that is neither "json" nor an object
     r"template error: ",  # §3.5: an unparsable `template` of a generate request
-    r"pull model manifest: file does not exist",  # §3.9: `from` names a model that is nowhere
+    r"pull model manifest: ",  # §3.9, §3.13: no registry can be reached
     r"unsupported quantization type ",  # §3.9
     r"quantization ",  # §3.9: the source cannot be quantised, or the tool is not installed
 ]
@@ -68,6 +68,8 @@ def _aim(path: str, body: dict[str, Any], number: int) -> None:
         body["model"] = MODEL
     elif number % 2 and path == "/api/create":
         body |= {"model": "fuzz-made", "from": MODEL}
+    elif number % 2 and path == "/api/verify":
+        body |= {"model": MODEL, "repair": False}
     elif number % 2 and path == "/api/copy":
         body |= {"source": MODEL, "destination": "fuzz-copied"}
     if number % 4 == 3:

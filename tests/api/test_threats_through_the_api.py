@@ -78,6 +78,10 @@ def test_T01_T27_a_hostile_name_is_refused_on_every_route(server: Server, name: 
         ("DELETE", "/api/delete", {"model": name}),
         ("POST", "/api/copy", {"source": name, "destination": "x"}),
         ("POST", "/api/copy", {"source": "M", "destination": name}),
+        ("POST", "/api/pull", {"model": name}),
+        ("POST", "/api/push", {"model": name}),
+        ("POST", "/api/verify", {"model": name}),
+        ("POST", "/api/outdated", {"models": [name]}),
         ("POST", "/api/create", {"model": name, "from": "M"}),
         ("POST", "/api/create", {"model": "x", "from": name}),
     ]

@@ -1,4 +1,4 @@
-"""A person at a terminal: `puna run` as a child process behind a pty."""
+"""A person at a terminal: `puna` as a child process behind a pty."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import re
 import select
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>])")
@@ -19,7 +20,7 @@ ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>])")
 LOGIN = """
 import os, sys
 os.login_tty(0)
-os.execv(sys.executable, [sys.executable, "-m", "puna.cli", "run", *sys.argv[1:]])
+os.execv(sys.executable, [sys.executable, "-m", "puna.cli", *sys.argv[1:]])
 """
 
 
@@ -48,26 +49,44 @@ class Terminal:
         before, _, self._seen = plain.partition(text)
         return before + text
 
+    def rest(self) -> str:
+        """Everything until the program ends, escape sequences included."""
+        while True:
+            try:
+                data = os.read(self._descriptor, 65536)
+            except OSError:  # Linux: nobody holds the other end
+                return self._seen
+            self._seen += self._decoder.decode(data)
+
 
 @contextmanager
-def chatting(model: str, environment: Mapping[str, str]) -> Iterator[Terminal]:
-    """A session with `model` that is ready for the first message, and is left with Ctrl-D at the end."""
+def typing(
+    words: Sequence[str], environment: Mapping[str, str], *, columns: int = 200, rows: int = 50
+) -> Iterator[tuple[Terminal, subprocess.Popen[bytes]]]:
+    """`puna` with these words on a terminal of that size. It is killed at the end if it has not ended by itself."""
     leader, follower = pty.openpty()
+    termios.tcsetwinsize(follower, (rows, columns))
     child = subprocess.Popen(
-        [sys.executable, "-c", LOGIN, model],
+        [sys.executable, "-c", LOGIN, *words],
         stdin=follower,
         stdout=follower,
         stderr=follower,
-        env={**environment, "TERM": "xterm", "COLUMNS": "200", "LINES": "50"},
+        env={**environment, "TERM": "xterm", "COLUMNS": str(columns), "LINES": str(rows)},
     )
     os.close(follower)
     try:
-        terminal = Terminal(leader)
-        terminal.wait_for("Send a message (/? for help)")
-        yield terminal
-        terminal.type("\x04")
-        assert child.wait(10) == 0
+        yield Terminal(leader), child
     finally:
         child.kill()
         child.wait()
         os.close(leader)
+
+
+@contextmanager
+def chatting(model: str, environment: Mapping[str, str]) -> Iterator[Terminal]:
+    """A session with `model` that is ready for the first message, and is left with Ctrl-D at the end."""
+    with typing(["run", model], environment) as (terminal, child):
+        terminal.wait_for("Send a message (/? for help)")
+        yield terminal
+        terminal.type("\x04")
+        assert child.wait(10) == 0

@@ -20,6 +20,11 @@ KEEPALIVE = 'invalid argument "-1" for "--keepalive" flag: time: missing unit in
         (["serve", "x"], "accepts 0 arg(s), received 1"),
         (["stop"], "accepts 1 arg(s), received 0"),
         (["create"], "accepts 1 arg(s), received 0"),
+        (["pull"], "accepts 1 arg(s), received 0"),
+        (["pull", "a", "--all"], "accepts 0 arg(s), received 1"),
+        (["push", "a", "b"], "accepts 1 arg(s), received 2"),
+        (["push", "a//b"], "invalid model name"),
+        (["verify", "a", "b"], "accepts at most 1 arg(s), received 2"),
         (["list", "--nonsense"], "unknown flag: --nonsense"),
         (["--nonsense"], "unknown flag: --nonsense"),
         (["show", "m", "-xv"], "unknown shorthand flag: 'x' in -xv"),
@@ -50,7 +55,7 @@ def test_help_lists_the_commands_in_order_and_ends_with_the_environment(puna: Pu
     result = puna(*words)
     assert (result.status, result.err) == (0, "")
     names = [line.split()[0] for line in result.out.partition("Commands:\n")[2].splitlines() if line.startswith("  ")]
-    commands = ["serve", "up", "create", "show", "run", "stop", "list", "ps", "cp", "rm", "help"]
+    commands = ["serve", "up", "create", "show", "run", "stop", "pull", "push", "list", "ps", "cp", "rm", "verify"]
     assert names[: len(commands)] == commands
     environment = result.out.partition("Environment Variables:\n")[2]
     assert "PUNA_HOST" in environment

@@ -89,7 +89,7 @@ def test_without_a_server_every_command_says_how_to_start_one(
 
 def test_a_server_elsewhere_is_never_replaced(puna: Puna, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OLLAMA_HOST", "http://nowhere.invalid")
-    for words in (["list"], ["run", "m", "hi"]):
+    for words in (["list"], ["list", "--outdated"], ["run", "m", "hi"], ["pull", "m"], ["push", "m"], ["verify"]):
         result = puna(*words)
         assert result.status == 1
         assert result.err.startswith("Error: could not connect to http://nowhere.invalid:80: ")

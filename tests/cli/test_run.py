@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from tests.cli.conftest import Puna
 from tests.client.fake_server import FakeServer
@@ -78,10 +79,43 @@ def test_text_for_a_pipe_is_neither_wrapped_nor_changed(served: Puna, server: Fa
     assert served("run", "tiny", "q").out == text + "\n\n"
 
 
-def test_a_missing_model_names_the_models_that_are_here(served: Puna) -> None:
+def test_a_missing_model_is_pulled_first(served: Puna, server: FakeServer) -> None:
+    server.registry["far"] = [{"status": "pulling manifest"}, {"status": "success"}]
+    result = served("run", "far", "hi", "--insecure")
+    assert (result.status, result.out, result.err) == (0, "Hello there\n\n", "pulling manifest\nsuccess\n")
+    assert server.bodies("/api/pull") == [{"model": "far", "insecure": True}]
+    assert served("run", "far", "hi").err == ""
+
+
+def test_a_model_that_is_nowhere_names_the_models_that_are_here(served: Puna) -> None:
     result = served("run", "nope", "hi")
     assert result.status == 1
-    assert result.err == "Error: model 'nope' not found\nthe models here are: tiny:latest\n"
+    assert result.err == "pulling manifest\nError: model 'nope' not found\nthe models here are: tiny:latest\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        ('pull model manifest: GET "https://r.example/v2/": no such host', "\nthe models here are: tiny:latest"),
+        ("connection reset by peer", ""),
+    ],
+)
+def test_why_a_missing_model_could_not_be_pulled_is_told(
+    served: Puna, server: FakeServer, error: str, hint: str
+) -> None:
+    server.registry["far"] = [{"error": error}]
+    assert served("run", "far", "hi").err == f"Error: {error}{hint}\n"
+
+
+def test_a_registry_that_may_not_be_used_is_told_with_the_models_that_are_here(
+    served: Puna, server: FakeServer
+) -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        return web.json_response({"error": "add it to PUNA_REGISTRIES"}, status=403)
+
+    server.overrides["/api/pull"] = refuse
+    error = "Error: 403 Forbidden: add it to PUNA_REGISTRIES\nthe models here are: tiny:latest\n"
+    assert served("run", "r.example/a/b", "hi").err == error
 
 
 def test_an_embedding_model_prints_its_vector(served: Puna, server: FakeServer) -> None:

@@ -154,6 +154,27 @@ def test_the_context_on_this_machine_is_stated() -> None:
     assert "    context here    8192 in 4 slot(s)    \n" in text
 
 
+def test_T09_the_summary_tells_where_a_model_came_from_and_warns_last() -> None:
+    origin = {
+        "registry": "https://hf.co",
+        "model": "hf.co/u/m:Q4",
+        "digest": "0123456789abcdef" * 4,
+        "pulled_at": "2026-01-02T03:04:05+01:00",
+    }
+    text = summary({"origin": origin, "license": "MIT", "warnings": ["the template differs", "and \x1b[2J more"]})
+    assert (
+        "  Origin\n"
+        "    registry     https://hf.co                \n"
+        "    model        hf.co/u/m:Q4                 \n"
+        "    digest       0123456789ab                 \n"
+        "    pulled at    2026-01-02T03:04:05+01:00    \n"
+        "\n"
+    ) in text
+    assert text.partition("  License\n")[2].endswith(
+        "  Warnings\n    the template differs    \n    and [2J more            \n\n"
+    )
+
+
 def test_long_cells_wrap_evenly_and_a_long_word_widens_them() -> None:
     assert indented("T", []) == "  T\n\n"
     words = "alpha beta gamma delta epsilon zeta eta"

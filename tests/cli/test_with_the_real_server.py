@@ -3,76 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.cli.shells import NO_REGISTRY, PATIENCE_S, Shell, shell_for
 from tests.cli.terminals import chatting
 from tests.servers import Server, free_port
 
 SMOL = "smollm2:135m"
-PATIENCE_S = 90
 
 # One thread: two of them that wait for each other are slow on a machine which does other things as well.
 QUICK = f"FROM {SMOL}\nPARAMETER num_thread 1\nPARAMETER num_predict 12\nPARAMETER seed 7\nPARAMETER temperature 0\n"
 
 
-@dataclass(frozen=True)
-class Shell:
-    """Runs `puna` as a program of its own, with a home, a store and a port that belong to this file."""
-
-    environment: Mapping[str, str]
-
-    def start(self, *words: str, stdin: int = subprocess.DEVNULL, **more: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "puna.cli", *words],
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**self.environment, **more},
-        )
-
-    def puna(self, *words: str, stdin: str = "", status: int = 0, **more: str) -> tuple[str, str]:
-        """stdout and stderr of a command that ends with `status`."""
-        with self.start(*words, stdin=subprocess.PIPE, **more) as process:
-            out, err = process.communicate(stdin, timeout=PATIENCE_S)
-            assert process.returncode == status, out + err
-        assert "Traceback" not in err
-        return out, err
-
-    def error(self, *words: str, **more: str) -> str:
-        """The lines of a command that fails, which says nothing else."""
-        out, err = self.puna(*words, status=1, **more)
-        assert out == ""
-        return err
-
-
-def shell_for(home: Path, models: Path, port: int) -> Shell:
-    return Shell(
-        {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "PUNA_HOST": f"127.0.0.1:{port}",
-            "PUNA_MODELS": str(models),
-        }
-    )
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("first-hour")
-    with Server(folder / "models", folder / "home") as running:
+    with Server(folder / "models", folder / "home", {"PUNA_REGISTRIES": NO_REGISTRY}) as running:
         yield running
 
 
@@ -149,7 +103,15 @@ def test_models_are_made_shown_copied_and_removed(shell: Shell, tiny_llama: Path
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["run", "nope", "hi"], f"model 'nope' not found\nthe models here are: quick:latest, {SMOL}"),
+        (
+            ["run", "nope", "hi"],
+            "403 Forbidden: registry registry.ollama.ai is not one that may be used: add it to PUNA_REGISTRIES to allow it"
+            f"\nthe models here are: quick:latest, {SMOL}",
+        ),
+        (
+            ["push", f"{NO_REGISTRY}/a/b"],
+            f"403 Forbidden: pushing to {NO_REGISTRY} is turned off: add it to PUNA_PUSH_REGISTRIES to allow it",
+        ),
         (["run", SMOL, "hi", "--think"], f'400 Bad Request: "{SMOL}" does not support thinking'),
         (["run", "../etc", "hi"], "invalid model name"),
         (["show", "nope"], "model 'nope:latest' not found"),

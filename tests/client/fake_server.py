@@ -39,6 +39,10 @@ class FakeServer:
     models: dict[str, Json] = field(default_factory=lambda: {"tiny": {"capabilities": ["completion"]}})
     pieces: list[Json] = field(default_factory=lambda: [{"content": "Hello"}, {"content": " there"}])
     endless: bool = False  # keep talking after `pieces` until the client leaves
+    registry: dict[str, list[Json]] = field(default_factory=dict)  # the progress lines of a pull, by name
+    steps: list[Json] = field(default_factory=lambda: [{"status": "success"}])  # those of a push and of a verify
+    outdated: list[Json] = field(default_factory=list)
+    step_s: float = 0.0  # between two progress lines
     key: str = ""
     asked: list[tuple[str, Any]] = field(default_factory=list)  # (path, body) in order
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -110,6 +114,21 @@ class FakeServer:
     async def create(self, request: web.Request, body: Json) -> web.StreamResponse:
         return await self._stream(request, [{"status": "writing manifest"}, {"status": "success"}])
 
+    async def pull(self, request: web.Request, body: Json) -> web.StreamResponse:
+        """A model that the registry has is here afterwards, if the last line says so."""
+        unknown: list[Json] = [{"status": "pulling manifest"}, {"error": "pull model manifest: file does not exist"}]
+        lines = self.registry.get(body["model"], unknown)
+        response = await self._stream(request, lines)
+        if "error" not in lines[-1]:
+            self.models.setdefault(body["model"], {"capabilities": ["completion"]})
+        return response
+
+    async def progress(self, request: web.Request, body: Json) -> web.StreamResponse:
+        return await self._stream(request, self.steps)
+
+    async def newest(self, request: web.Request, body: Json) -> web.Response:
+        return web.json_response({"models": self.outdated})
+
     async def copy(self, request: web.Request, body: Json) -> web.Response:
         if body["source"] not in self.models:
             return _error(404, f'model "{body["source"]}" not found')
@@ -124,6 +143,7 @@ class FakeServer:
         try:
             for line in lines[:-1] if self.endless else lines:
                 await response.write(json.dumps(line).encode() + b"\n")
+                await asyncio.sleep(self.step_s)
             while self.endless:
                 await response.write(json.dumps(lines[0]).encode() + b"\n")
                 await asyncio.sleep(0.01)
@@ -143,6 +163,10 @@ _ROUTES: dict[tuple[str, str], Callable[[FakeServer, web.Request, Json], Awaitab
     ("POST", "/api/chat"): FakeServer.chat,
     ("POST", "/api/embed"): FakeServer.embed,
     ("POST", "/api/create"): FakeServer.create,
+    ("POST", "/api/pull"): FakeServer.pull,
+    ("POST", "/api/push"): FakeServer.progress,
+    ("POST", "/api/verify"): FakeServer.progress,
+    ("POST", "/api/outdated"): FakeServer.newest,
     ("POST", "/api/copy"): FakeServer.copy,
     ("DELETE", "/api/delete"): FakeServer.delete,
 }

@@ -43,6 +43,25 @@ async def test_copy_delete_and_unload_send_what_the_contract_names(client: Ollam
     ]
 
 
+async def test_what_moves_models_sends_what_the_contract_names(client: OllamaClient, server: FakeServer) -> None:
+    server.registry["far"] = [{"status": "pulling manifest"}, {"status": "success"}]
+    server.outdated = [{"name": "tiny:latest", "digest": "a", "newest": "b"}]
+    assert await collect(client.pull("far")) == server.registry["far"]
+    await collect(client.push("tiny", insecure=True))
+    await collect(client.verify())
+    await collect(client.verify("tiny", repair=True))
+    assert await client.outdated() == server.outdated
+    await client.outdated(["tiny"])
+    assert server.asked == [
+        ("/api/pull", {"model": "far", "insecure": False}),
+        ("/api/push", {"model": "tiny", "insecure": True}),
+        ("/api/verify", {"repair": False, "insecure": False}),
+        ("/api/verify", {"model": "tiny", "repair": True, "insecure": False}),
+        ("/api/outdated", {}),
+        ("/api/outdated", {"models": ["tiny"]}),
+    ]
+
+
 async def test_a_chat_streams_line_by_line(client: OllamaClient) -> None:
     lines = await collect(client.chat(CHAT))
     assert "".join(line["message"]["content"] for line in lines) == "Hello there"  # type: ignore[index]

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from puna.modelfile import CreateRequest, Progress, create_model
+from puna.modelfile import CreateRequest, create_model
 from puna.names import Digest, ModelName
+from puna.progress import Progress
 from puna.store import Model, Store
 
 EMPTY_GGUF = struct.pack("<4sIQQQ20sIQ4s", b"GGUF", 3, 0, 1, 20, b"general.architecture", 8, 4, b"test")

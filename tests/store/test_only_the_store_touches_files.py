@@ -26,6 +26,7 @@ ALLOWED = {
     "engine/sockets.py": "the private folder of the runners' sockets",
     "modelfile/gather.py": "the Modelfile and what it names, on the person's side",
     "modelfile/weights.py": "a new file beside the blobs, which the store then adopts",
+    "registry/identity.py": "the key that registries know this installation by, in the home folder",
 }
 
 METHODS = {

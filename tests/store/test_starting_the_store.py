@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from puna.errors import StoreError
 from puna.store import Store
-from puna.store.pruning import GRACE_S, BlobFile, stale_files
+from puna.store.pruning import GRACE_S, PARTIAL_GRACE_S, BlobFile, stale_files
 from tests.store.making import HOUR, add_model, blob_files, make_older, manifest_path, name_of
 
 OLD = 2 * HOUR
+WEEK = 7 * 24 * HOUR
 HEX = "ab" * 32
 
 
@@ -58,15 +59,22 @@ def test_unreferenced_blobs_and_temporaries_go_after_an_hour(store: Store) -> No
     assert blob_files(store) == needed | {f"sha256-{'cd' * 32}", "sha256-987654321"}
 
 
-def test_an_interrupted_download_is_kept_or_dropped_as_a_whole(store: Store) -> None:
+def test_an_interrupted_download_is_kept_for_a_week_and_dropped_as_a_whole(store: Store) -> None:
     young, old = "ab" * 32, "cd" * 32
-    leave(store, f"sha256-{young}-partial", OLD)
-    leave(store, f"sha256-{young}-partial-0", OLD)
-    leave(store, f"sha256-{young}-partial-12", HOUR / 2)
-    leave(store, f"sha256-{old}-partial", OLD)
-    leave(store, f"sha256-{old}-partial-0", OLD)
+    leave(store, f"sha256-{young}-partial", 2 * WEEK)
+    leave(store, f"sha256-{young}-partial-0", WEEK + HOUR)
+    leave(store, f"sha256-{young}-partial-12", WEEK - HOUR)
+    leave(store, f"sha256-{old}-partial", WEEK + HOUR)
+    leave(store, f"sha256-{old}-partial-0", WEEK + HOUR)
     store.start()
     assert blob_files(store) == {f"sha256-{young}-partial{end}" for end in ("", "-0", "-12")}
+
+
+def test_what_only_looks_like_a_download_goes_after_an_hour(store: Store) -> None:
+    for name in (f"sha256-{HEX[:-1]}-partial", f"sha256-{HEX}-partial-", f"sha256-{HEX}-partial-x", f"{HEX}-partial"):
+        leave(store, name, OLD)
+    store.start()
+    assert blob_files(store) == set()
 
 
 def test_nothing_is_pruned_while_a_manifest_is_unreadable(store: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -129,11 +137,15 @@ def test_writing_a_manifest_makes_its_old_blobs_young(store: Store) -> None:
 
 
 NAMES = st.sampled_from(["a", "b", f"sha256-{HEX}", f"sha256-{HEX}-partial", f"sha256-{HEX}-partial-1"])
-FILES = st.dictionaries(NAMES, st.floats(0, 3 * GRACE_S)).map(lambda ages: [BlobFile(*age) for age in ages.items()])
+TIMES = st.floats(0, 3 * GRACE_S) | st.floats(0, 3 * PARTIAL_GRACE_S)
+FILES = st.dictionaries(NAMES, TIMES).map(lambda ages: [BlobFile(*age) for age in ages.items()])
 
 
-@given(files=FILES, needed=st.sets(NAMES), now=st.floats(0, 3 * GRACE_S))
+@given(files=FILES, needed=st.sets(NAMES), now=TIMES)
 def test_young_and_needed_files_are_never_stale(files: list[BlobFile], needed: set[str], now: float) -> None:
     stale = set(stale_files(files, needed, now))
     assert not stale & needed
     assert all(now - file.modified_at > GRACE_S for file in files if file.name in stale)
+    download = [file for file in files if "partial" in file.name]
+    if any(now - file.modified_at <= PARTIAL_GRACE_S for file in download):
+        assert not stale & {file.name for file in download}

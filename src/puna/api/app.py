@@ -26,11 +26,11 @@ log = logging.getLogger(__name__)
 
 
 def build_app(runtime: Runtime, *, hosts: Hosts, origins: Origins, key: Key | None) -> FastAPI:
-    """The ASGI application around one runtime. It owns the engine's life: started before, closed after serving."""
+    """The ASGI application around one runtime. It owns engine and registry: started before, closed after serving."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with runtime.engine:
+        async with runtime.engine, runtime.registry:
             yield
 
     app = FastAPI(
@@ -43,7 +43,7 @@ def build_app(runtime: Runtime, *, hosts: Hosts, origins: Origins, key: Key | No
         lifespan=lifespan,
     )
     app.state.runtime = runtime
-    for router in (ollama.server, ollama.models, ollama.inference):
+    for router in (ollama.server, ollama.models, ollama.transfers, ollama.inference):
         app.include_router(router)
     app.add_exception_handler(PunaError, _puna_error)
     app.add_exception_handler(HTTPException, _not_routed)

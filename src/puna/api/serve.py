@@ -20,6 +20,7 @@ from puna.api.state import Runtime
 from puna.client.endpoint import parse_host
 from puna.engine import Engine
 from puna.errors import PunaError
+from puna.registry import Registry
 from puna.settings import Settings
 from puna.store import Store, register_embedded
 
@@ -60,6 +61,7 @@ def _prepare(settings: Settings, no_auth: bool) -> tuple[uvicorn.Server, socket.
     origins = Origins.parse(settings.origins)
     listener = _listen(endpoint.host, endpoint.port)  # before the store is touched: another server may be using it
     store = Store(settings.models, prune=not settings.noprune)
+    registry = Registry.build(store, settings)
     store.start()
     if settings.embedded_model:
         register_embedded(store)
@@ -67,7 +69,8 @@ def _prepare(settings: Settings, no_auth: bool) -> tuple[uvicorn.Server, socket.
     hosts = Hosts.build(
         bound=host, hostname=socket.gethostname(), own_addresses=_own_addresses(), listed=settings.hosts
     )
-    runtime = Runtime(store=store, engine=Engine.build(store, settings), settings=settings, loopback=loopback)
+    engine = Engine.build(store, settings)
+    runtime = Runtime(store=store, engine=engine, registry=registry, settings=settings, loopback=loopback)
     app = build_app(runtime, hosts=hosts, origins=origins, key=key)
     reach = "this machine only" if loopback else "every machine that can reach this address"
     access = "no key needed" if key is None else "with the key"

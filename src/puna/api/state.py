@@ -1,4 +1,4 @@
-"""What the routes work with: one store, one engine, the settings they need. Hung on the app, read in one place."""
+"""What the routes work with: one store, one engine, one door to the registries. Hung on the app, read in one place."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from puna.engine import Engine
+from puna.registry import Registry
 from puna.settings import Settings
 from puna.store import Store
 
@@ -15,6 +16,7 @@ from puna.store import Store
 class Runtime:
     store: Store
     engine: Engine
+    registry: Registry
     settings: Settings
     loopback: bool  # whether the listener is bound to a loopback address
 

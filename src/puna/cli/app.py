@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from puna.cli import arguments
-from puna.cli.arguments import at_least, exactly
+from puna.cli.arguments import at_least, at_most, exactly
 from puna.errors import BadRequest, PunaError
 
 
@@ -50,6 +50,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
+
+
+Insecure = Annotated[bool, typer.Option("--insecure", help="Talk to the registry without TLS.")]
 
 
 def _words(metavar: str) -> Any:
@@ -157,7 +160,7 @@ def run(
     words: Annotated[list[str] | None, _words("MODEL [PROMPT]")] = None,
     keepalive: Annotated[str, typer.Option(help="How long the model stays loaded (e.g. 5m).")] = "",
     verbose: Annotated[bool, typer.Option("--verbose", help="Show timings of the answer.")] = False,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Allow an insecure registry.")] = False,
+    insecure: Insecure = False,
     nowordwrap: Annotated[bool, typer.Option("--nowordwrap", help="Don't wrap words to the next line.")] = False,
     output_format: Annotated[str, typer.Option("--format", help="Form of the answer: json, or a JSON schema.")] = "",
     think: Annotated[str, typer.Option(help="Thinking: true, false, low, medium, high or max.")] = "",
@@ -180,7 +183,7 @@ def run(
         truncate=truncate,
         dimensions=dimensions,
     )
-    return command(model, prompt, options)
+    return command(model, prompt, options, insecure=insecure)
 
 
 @_command("stop")
@@ -192,13 +195,43 @@ def stop(words: Annotated[list[str] | None, _words("MODEL")] = None) -> int:
     return command(model)
 
 
+@_command("pull")
+def pull(
+    words: Annotated[list[str] | None, _words("MODEL")] = None,
+    all_models: Annotated[bool, typer.Option("--all", help="Update every model that was pulled.")] = False,
+    insecure: Insecure = False,
+) -> int:
+    """Pull a model from a registry."""
+    from puna.cli.commands.pull import pull as command
+    from puna.cli.commands.pull import pull_all
+
+    if all_models:
+        exactly(0, words)
+        return pull_all(insecure=insecure)
+    (model,) = exactly(1, words)
+    return command(model, insecure=insecure)
+
+
+@_command("push")
+def push(words: Annotated[list[str] | None, _words("MODEL")] = None, insecure: Insecure = False) -> int:
+    """Push a model to a registry."""
+    (model,) = exactly(1, words)
+    from puna.cli.commands.push import push as command
+
+    return command(model, insecure=insecure)
+
+
 @_command("list")
 @_command("ls", hidden=True)
-def list_models(words: Annotated[list[str] | None, _words("[PREFIX]")] = None) -> int:
+def list_models(
+    words: Annotated[list[str] | None, _words("[PREFIX]")] = None,
+    outdated: Annotated[bool, typer.Option("--outdated", help="Those with a newer version only.")] = False,
+) -> int:
     """List the models that are here (also: ls)."""
     from puna.cli.commands.listing import list_models as command
+    from puna.cli.commands.outdated import list_outdated
 
-    return command(words[0] if words else "")
+    return (list_outdated if outdated else command)(words[0] if words else "")
 
 
 @_command("ps")
@@ -227,6 +260,19 @@ def remove(words: Annotated[list[str] | None, _words("MODEL...")] = None) -> int
     return command(models)
 
 
+@_command("verify")
+def verify(
+    words: Annotated[list[str] | None, _words("[MODEL]")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Pull what is damaged again.")] = False,
+    insecure: Insecure = False,
+) -> int:
+    """Check the stored files against their digests."""
+    model = at_most(1, words)
+    from puna.cli.commands.verify import verify as command
+
+    return command(model[0] if model else None, repair=repair, insecure=insecure)
+
+
 @_command("help")
 def help_for(context: typer.Context, words: Annotated[list[str] | None, _words("[COMMAND]")] = None) -> int:
     """Help about any command."""
@@ -235,5 +281,5 @@ def help_for(context: typer.Context, words: Annotated[list[str] | None, _words("
 
 SWITCHES = (
     "--no-auth", "--show-answer", "--license", "--modelfile", "--parameters", "--template", "--system",
-    "--verbose", "--insecure", "--nowordwrap", "--hidethinking",
+    "--verbose", "--insecure", "--nowordwrap", "--hidethinking", "--all", "--outdated", "--repair",
 )  # fmt: skip

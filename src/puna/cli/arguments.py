@@ -59,6 +59,14 @@ def at_least(count: int, words: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(words)
 
 
+def at_most(count: int, words: Sequence[str] | None) -> tuple[str, ...]:
+    """The arguments, `count` or fewer. Raises `BadRequest`."""
+    words = words or ()
+    if len(words) > count:
+        raise BadRequest(f"accepts at most {count} arg(s), received {len(words)}")
+    return tuple(words)
+
+
 def unknown_command(word: str, commands: Iterable[str]) -> BadRequest:
     """The error for a command that does not exist, with the commands that may be meant."""
     similar = get_close_matches(word, list(commands))

@@ -9,7 +9,8 @@ from puna import environment
 from puna.cli.terminal import note
 from puna.client import quick
 from puna.client.endpoint import Endpoint, parse_host
-from puna.client.errors import ServerUnreachable
+from puna.client.errors import ClientError, ServerUnreachable
+from puna.errors import NotFound
 
 
 def configured() -> Endpoint:
@@ -47,3 +48,14 @@ def server() -> Iterator[Endpoint]:
     note(f"no server answers at {endpoint.url}: starting one for this command")
     with embedded_runtime() as embedded:
         yield embedded
+
+
+@contextmanager
+def puna_only() -> Iterator[None]:
+    """Around a question that only Puna answers: other servers say that there is no such page."""
+    try:
+        yield
+    except ClientError as error:
+        if error.status == 404 and error.text.startswith("404"):
+            raise NotFound("this server cannot do that: it is another one than Puna, or an older Puna") from None
+        raise

@@ -1,73 +1,30 @@
 """Progress on stderr: a spinner for the present status, bars for transfers (contract ollama-store §6.7).
 
-On a terminal Rich redraws the lines ten times a second. Elsewhere every new line is printed once, without escapes.
+On a terminal Rich redraws the lines ten times a second. Elsewhere they are a log: no escapes, no line twice, a bar as
+a line when it begins to move, when it is full, and every ten seconds between.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from puna.cli.terminal import cells, printable, width
-from puna.units import NS, format_bytes, format_go_duration
+from puna.cli.bar import Bar
+from puna.cli.terminal import printable
 
 if TYPE_CHECKING:
-    from rich.console import ConsoleRenderable
+    from rich.console import Console, ConsoleRenderable
     from rich.live import Live
 
 HERTZ = 10
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_NARROWEST_BAR = 5  # columns
-_SAMPLE_S = 1.0
-
-
-@dataclass(slots=True)
-class Bar:
-    """A transfer: bytes done of bytes to do, and how fast it went over the last ten seconds."""
-
-    label: str
-    completed: int
-    total: int
-    samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=10))  # (seconds, bytes)
-
-    def update(self, completed: int, total: int, now: float) -> None:
-        self.completed, self.total = completed, total
-        if not self.samples or now - self.samples[-1][0] >= _SAMPLE_S:
-            self.samples.append((now, completed))
-
-    @property
-    def rate(self) -> float:
-        """Bytes per second, 0 while unknown."""
-        if len(self.samples) < 2:
-            return 0.0
-        (start, first), (end, last) = self.samples[0], self.samples[-1]
-        return max(0.0, (last - first) / (end - start))
-
-    def line(self, columns: int) -> str:
-        done = self.total > 0 and self.completed >= self.total
-        share = min(1.0, self.completed / self.total) if self.total else 0.0
-        total = f"{format_bytes(self.total):>6}"
-        sizes = f"{total}{'':7}" if done else f"{format_bytes(self.completed):>6}/{total}"
-        rate = self.rate
-        speed, left = "", ""
-        if rate and not done:
-            speed, left = f"{format_bytes(int(rate))}/s", _eta((self.total - self.completed) / rate)
-        before, after = f"{self.label} {share * 100:3.0f}% ▕", f"▏ {sizes}  {speed:>9}  {left:>6}"
-        room = max(_NARROWEST_BAR, columns - cells(before) - cells(after))
-        return f"{before}{'█' * int(room * share):<{room}}{after}"
-
-
-def _eta(seconds: float) -> str:
-    hours, rest = divmod(int(seconds), 3600)
-    if hours >= 100:
-        return "99h+"
-    return f"{hours}h{rest // 60}m" if hours else format_go_duration(rest * NS)
+_ECHO = 2  # columns kept free at the right: a `^C` that does not fit pushes the lines apart
+REPORT_S = 10.0  # between two lines about the same bar in a log
 
 
 class Progress:
@@ -78,15 +35,19 @@ class Progress:
         self._lines: list[str | Bar] = []
         self._bars: dict[str, Bar] = {}
         self._spinning = False  # the last line is a status that is still going on
+        self._ended = False
+        self._console: Console | None = None
         self._live: Live | None = None
+        self._logged: set[str] = set()
+        self._reported: dict[str, float] = {}  # key of a bar: when its last line was logged
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            from rich.console import Console
+        self._console = _terminal()
+        if self._console:
             from rich.live import Live
 
             self._live = Live(
-                console=Console(stderr=True),
+                console=self._console,
                 refresh_per_second=HERTZ,
                 get_renderable=self._frame,
                 redirect_stdout=False,
@@ -99,48 +60,89 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._spinning = False
+        self._spinning, self._ended = False, True
         if self._live:
             self._live.stop()
 
+    def show(self, line: Mapping[str, Any]) -> None:
+        """One progress object of a server (contract ollama-http §3.9, §3.13).
+
+        A layer whose first byte is still to come says only that the pull goes on, which the spinner does already.
+        """
+        status, total, completed = str(line.get("status", "")), _count(line.get("total")), _count(line.get("completed"))
+        if not total:
+            self.status(status)
+        elif not status.startswith("pulling "):
+            self.bar(status, status, completed, total)
+        elif completed:
+            self.bar(status, f"{status}:", completed, total)
+
     def status(self, text: str, *, replace: bool = False) -> None:
         """A new line with a spinner; the one before stops. `replace` writes the present line again instead."""
-        text = printable(text)
+        text = _one_line(text)
         if replace and self._lines and isinstance(self._lines[-1], str):
             self._lines[-1] = text
-            return
-        self._lines.append(text)
-        self._spinning = True
-        if self._live is None:
-            print(text, file=sys.stderr)
+        elif not self._lines or self._lines[-1] != text:
+            self._lines.append(text)
+            self._spinning = True
+            self._log(text)
 
     def bar(self, key: str, label: str, completed: int, total: int) -> None:
         """Move the bar of `key`, which appears on its first mention."""
         if key not in self._bars:
-            self._bars[key] = Bar(printable(label), completed, total)
+            self._bars[key] = Bar(_one_line(label))
             self._lines.append(self._bars[key])
             self._spinning = False
-            if self._live is None:
-                print(self._bars[key].label, file=sys.stderr)
-        self._bars[key].update(completed, total, time.monotonic())
+        bar, now = self._bars[key], time.monotonic()
+        bar.update(completed, total, now)
+        due = bar.done or now - self._reported.get(key, -math.inf) >= REPORT_S
+        if self._console is None and due and bar.completed:
+            self._reported[key] = now
+            self._log(bar.report())
+
+    def _log(self, text: str) -> None:
+        if self._console is None and text not in self._logged:
+            self._logged.add(text)
+            print(text, file=sys.stderr)
 
     def _frame(self) -> ConsoleRenderable:
         from rich.text import Text
 
-        columns = width()
-        lines = [line if isinstance(line, str) else line.line(columns) for line in self._lines]
+        if self._console is None:
+            return Text()
+        columns, height = self._console.size
+        everything = self._ended and self._keep  # at the end, what left the screen at its top can be scrolled back to
+        seen = self._lines if everything else self._lines[-max(1, height - 1) :]
+        lines = [line if isinstance(line, str) else line.line(columns - _ECHO) for line in seen]
         if self._spinning and lines:
             lines[-1] += f" {FRAMES[int(time.monotonic() * HERTZ) % len(FRAMES)]} "
-        height = self._live.console.height if self._live else len(lines)
-        return Text("\n".join(lines[-height:]), no_wrap=True, overflow="crop")
+        return Text("\n".join(lines), no_wrap=True, overflow="crop")
 
 
 @contextmanager
-def spinner() -> Iterator[None]:
-    """Something that moves while a model loads or reads; nothing where stderr is no terminal."""
-    if not sys.stderr.isatty():
+def spinner(text: str = "") -> Iterator[None]:
+    """Something that moves while a person waits; nothing where stderr is no terminal."""
+    if _terminal() is None:
         yield
         return
     with Progress(keep=False) as progress:
-        progress.status("")
+        progress.status(text)
         yield
+
+
+def _terminal() -> Console | None:
+    """The terminal behind stderr; None for a file, a pipe, and a terminal that cannot move its cursor."""
+    if not sys.stderr.isatty():
+        return None
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console if console.is_interactive else None
+
+
+def _one_line(text: str) -> str:
+    return " ".join(printable(text).splitlines())
+
+
+def _count(value: object) -> int:
+    return max(0, value) if isinstance(value, int) else 0

@@ -15,6 +15,7 @@ from puna.units import format_parameter_count
 Row = Sequence[str]
 
 CELL = 30  # columns of a cell
+ID = 12  # characters of a digest
 TEXT_CELL = 100  # columns of a line of the system message or the licence
 TEXT_LINES = 2  # of those, the rest is "..."
 ARRAY_COLUMNS = 10  # about so much of an array is shown
@@ -34,6 +35,8 @@ def _sections(answer: Mapping[str, Any], verbose: bool) -> Iterator[str]:
         yield _section("Projector", _projector_rows(projector))
     if parameters := answer.get("parameters"):
         yield _section("Parameters", filter(None, map(str.split, str(parameters).splitlines())))
+    if origin := _mapping(answer.get("origin")):
+        yield _section("Origin", _origin_rows(origin))
     if verbose and info:
         yield _section("Metadata", ([key, _value(info[key])] for key in sorted(info)))
     if verbose and (tensors := answer.get("tensors")):
@@ -41,6 +44,8 @@ def _sections(answer: Mapping[str, Any], verbose: bool) -> Iterator[str]:
     for title, key in (("System", "system"), ("License", "license")):
         if text := answer.get(key):
             yield _section(title, ([line] for line in _head(str(text))), TEXT_CELL)
+    if warnings := answer.get("warnings"):  # last, where they are seen
+        yield _section("Warnings", ([str(item)] for item in warnings), TEXT_CELL)
 
 
 def _section(title: str, rows: Iterable[Row], limit: int = CELL) -> str:
@@ -73,6 +78,13 @@ def _model_rows(answer: Mapping[str, Any], info: Mapping[str, Any]) -> Iterator[
         yield "requires", str(requires)
     if here := _mapping(answer.get("runtime")):  # Puna's own: what a request gets on this machine
         yield "context here", f"{here.get('context_length')} in {here.get('slots')} slot(s)"
+
+
+def _origin_rows(origin: Mapping[str, Any]) -> Iterator[Row]:
+    """Where the model was pulled from: Puna's own."""
+    for key in ("registry", "model", "digest", "pulled_at"):
+        if value := str(origin.get(key, "")):
+            yield key.replace("_", " "), value[:ID] if key == "digest" else value
 
 
 def _projector_rows(info: Mapping[str, Any]) -> Iterator[Row]:

@@ -7,7 +7,7 @@ The server is not trusted: lines and bodies are bounded, compressed answers are 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -100,6 +100,26 @@ class OllamaClient:
     def create(self, request: Mapping[str, Any]) -> JsonLines:
         """The progress lines of `/api/create` (§3.9)."""
         return self._stream("/api/create", request)
+
+    def pull(self, model: str, *, insecure: bool = False) -> JsonLines:
+        """The progress lines of `/api/pull` (§3.13); `insecure` lets the server ask the registry over plain http."""
+        return self._stream("/api/pull", {"model": model, "insecure": insecure})
+
+    def push(self, model: str, *, insecure: bool = False) -> JsonLines:
+        """The progress lines of `/api/push` (§3.13)."""
+        return self._stream("/api/push", {"model": model, "insecure": insecure})
+
+    def verify(self, model: str | None = None, *, repair: bool = False, insecure: bool = False) -> JsonLines:
+        """The progress lines of Puna's `/api/verify`: one model, or everything; `repair` pulls what is damaged."""
+        request = {"repair": repair, "insecure": insecure}
+        return self._stream("/api/verify", request if model is None else {"model": model, **request})
+
+    async def outdated(self, models: Sequence[str] | None = None) -> list[Json]:
+        """What the registries have for the pulled models, or for some of them (Puna's `/api/outdated`).
+
+        Objects of `name`, `digest` (here), `newest` (there) and `error` (why nobody knows); empty ones are left out.
+        """
+        return _models(await self._call("POST", "/api/outdated", {} if models is None else {"models": list(models)}))
 
     async def has_blob(self, digest: Digest) -> bool:
         try:

@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from puna.errors import BadRequest, Forbidden, NotFound, PunaError, StoreError
-from puna.modelfile.progress import Progress
 from puna.modelfile.recipe import config_of, text_blobs
 from puna.modelfile.request import Checked, CreateRequest, check_request
 from puna.modelfile.weights import Weights, quantised, read_files
 from puna.modelfile.workspace import Workspace
 from puna.names import Digest, ModelName, Source, split_source
+from puna.progress import Progress
 from puna.store import Config, GgufHeader, Layer, Manifest, MediaType, Model, Store
 
 log = logging.getLogger(__name__)
@@ -49,13 +49,34 @@ def create_model(store: Store, request: CreateRequest, *, quantizer: Path | None
     yield Progress("success")
 
 
-def _find_base(store: Store, text: str) -> Model:
-    """The stored model that `from` names. Raises `BadRequest`, `Forbidden`, and `PunaError` when it is not here."""
+def missing_base(store: Store, request: CreateRequest) -> ModelName | None:
+    """The model that has to be pulled before `create_model` can start from it; None where all is here.
+
+    Mistakes in the request are raised before anybody downloads anything for it, as in `create_model`.
+    """
+    check_request(request)
+    if not request.base:
+        return None
+    name = store.resolve(_base_name(request.base))
+    try:
+        store.find(name)
+    except NotFound:
+        return name
+    return None
+
+
+def _base_name(text: str) -> ModelName:
+    """The name in `from`. Raises `BadRequest`, `Forbidden`."""
     base, source = split_source(text)
     if source is Source.CLOUD:
         raise Forbidden("ollama cloud is disabled: remote model is unavailable")
+    return ModelName.parse(base)
+
+
+def _find_base(store: Store, text: str) -> Model:
+    """The stored model that `from` names. Raises `BadRequest`, `Forbidden`, and `PunaError` when it is not here."""
     try:
-        return store.model(ModelName.parse(base))
+        return store.model(_base_name(text))
     except NotFound:
         raise PunaError("pull model manifest: file does not exist") from None
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from puna.errors import BadRequest
-from puna.modelfile.progress import CONVERSION_DIGEST, Progress
 from puna.modelfile.quantize import check_available, check_source, run_quantizer
 from puna.modelfile.rewrite import SPLIT_NAME, rewrite_gguf
 from puna.modelfile.workspace import Workspace
 from puna.names import Digest
+from puna.progress import CONVERSION_DIGEST, Progress
 from puna.store import GgufHeader, Layer, MediaType, Store, read_gguf_header
 
 FOREIGN_FORMAT = (

@@ -6,12 +6,17 @@ from puna.store.embedded import register_embedded
 from puna.store.filetypes import FILE_TYPES, TENSOR_TYPES
 from puna.store.gguf import GgufArray, GgufHeader, KvValue, TensorInfo, read_gguf_header
 from puna.store.gojson import go_json
+from puna.store.journal import Part
 from puna.store.library import Store
-from puna.store.manifest import Layer, Manifest, MediaType
+from puna.store.manifest import MANIFEST_TYPE, MAX_MANIFEST, Layer, Manifest, MediaType
 from puna.store.model import Model
+from puna.store.partial import Partial
+from puna.store.provenance import Provenance
 
 __all__ = [
     "FILE_TYPES",
+    "MANIFEST_TYPE",
+    "MAX_MANIFEST",
     "TENSOR_TYPES",
     "BlobWriter",
     "Config",
@@ -22,6 +27,9 @@ __all__ = [
     "Manifest",
     "MediaType",
     "Model",
+    "Part",
+    "Partial",
+    "Provenance",
     "Store",
     "TensorInfo",
     "go_json",

@@ -6,10 +6,13 @@ Whatever carries a digest's name was hashed, by this store or, in an Ollama fold
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
 import tempfile
+from collections.abc import Generator
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -17,6 +20,7 @@ from typing import BinaryIO, Self
 from puna.errors import BadRequest, NotFound
 from puna.names import Digest
 from puna.store.files import SHARED_MODE, open_regular, publish, read_file, reported
+from puna.store.hashing import drain, hash_file, hash_steps
 from puna.store.layout import Layout
 from puna.store.verified import Verified
 
@@ -97,19 +101,26 @@ class Blobs:
 
         False for a missing blob. Raises `StoreError` when it cannot be read.
         """
-        path = self._layout.blob(digest)
+        if self.has(digest) and self.verified.matches(digest, self._status(digest)):
+            return True
+        return drain(self.rehash(digest))
+
+    def rehash(self, digest: Digest) -> Generator[int, None, bool]:
+        """Does the blob hash to its name? Hashes it in any case; yields the bytes read so far, returns the answer.
+
+        False for a missing blob, and for one on a part of the disk that cannot be read any more: both can be fetched
+        again. Raises `StoreError` when it may not be read.
+        """
         if not self.has(digest):
+            self.verified.forget(digest)
             return False
-        with reported("verify a blob"):
-            before = path.stat()
-            if self.verified.matches(digest, before):
-                return True
-            with open_regular(path) as file:
-                if _hash(file) != digest:
-                    self.verified.forget(digest)
-                    return False
-                if os.fstat(file.fileno()).st_mtime_ns == before.st_mtime_ns:
-                    self.verified.record(digest, before)
+        with reported("verify a blob"), open_regular(self._layout.blob(digest)) as file:
+            before = os.fstat(file.fileno())
+            if not (yield from _hashes_to(digest, file)):
+                self.verified.forget(digest)
+                return False
+            if os.fstat(file.fileno()).st_mtime_ns == before.st_mtime_ns:
+                self.verified.record(digest, before)
             return True
 
     def remove(self, digest: Digest) -> bool:
@@ -136,7 +147,7 @@ class Blobs:
             return False
         publish(file, temporary, path)
         os.utime(path)
-        self.verified.record(digest, path.stat())
+        self.verified.record(digest, os.fstat(file.fileno()))  # of the file that was hashed, whatever is at `path` now
         return not present
 
     def _status(self, digest: Digest) -> os.stat_result:
@@ -163,10 +174,10 @@ class Blobs:
         link.unlink()
         return None
 
-    def _publish_link(self, file: BinaryIO, link: Path) -> tuple[Digest, bool] | None:
+    def _publish_link(self, file: FileIO, link: Path) -> tuple[Digest, bool] | None:
         """None when the file was touched while it was hashed, as a second store that adopts it does: copy it then."""
         before = os.fstat(file.fileno())
-        digest = _hash(file)
+        digest = hash_file(file)
         if os.fstat(file.fileno()).st_mtime_ns != before.st_mtime_ns:
             return None
         return digest, self.settle(file, link, digest)
@@ -222,13 +233,13 @@ class BlobWriter:
         return digest
 
 
-def _hash(file: BinaryIO) -> Digest:
-    """The digest of an open file, from its start."""
-    file.seek(0)
-    state = hashlib.sha256()
-    while chunk := file.read(_CHUNK):
-        state.update(chunk)
-    return Digest(state.hexdigest())
+def _hashes_to(digest: Digest, file: FileIO) -> Generator[int, None, bool]:
+    try:
+        return (yield from hash_steps(file)) == digest
+    except OSError as error:
+        if error.errno == errno.EIO:
+            return False
+        raise
 
 
 def _missing(digest: Digest) -> NotFound:

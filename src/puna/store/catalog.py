@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from puna.errors import BadRequest, InvalidName, NotFound, PunaError, StoreError
-from puna.names import Digest, ModelName, model_not_found
+from puna.names import ModelName, model_not_found
 from puna.store.files import read_file, reported
 from puna.store.layout import Layout
 from puna.store.manifest import MAX_MANIFEST, Manifest
@@ -81,18 +81,18 @@ class Catalog:
         models.sort(key=lambda model: (-model.modified_at_ns, model.name.parts))
         return models
 
-    def references(self, *, strict: bool) -> set[Digest]:
-        """Every digest that a manifest names. A damaged one names nothing, or with `strict` raises `StoreError`."""
-        named: set[Digest] = set()
+    def manifests(self, *, strict: bool) -> list[Manifest]:
+        """The manifests of all models. A damaged one is left out, or with `strict` raises `StoreError`."""
+        found = []
         for name in self.names():
             try:
-                named.update(self.manifest(name).digests)
+                found.append(self.manifest(name))
             except NotFound:  # a dangling link, or just deleted
                 continue
             except StoreError:
                 if strict:
                     raise
-        return named
+        return found
 
     def _listed(self, entry: os.DirEntry[str]) -> Model | None:
         try:

@@ -10,12 +10,15 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
 from puna.errors import PunaError, StoreError
+from puna.units import format_bytes
 
 SHARED_MODE = 0o644  # mkstemp makes 0600, but other users' servers may read the same store (§2.1)
+_RESERVE = 2 * 10**9  # bytes of free disk that a download never takes; on a small disk a twentieth of it
 
 
 @contextmanager
@@ -32,7 +35,7 @@ def reported(act: str, missing: PunaError | None = None) -> Iterator[None]:
         raise StoreError(f"could not {act}: {error.strerror or 'input or output failed'}") from error
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> FileIO:
     """Open a regular file for reading; links are followed. Never waits on a FIFO or a device (threats T03).
 
     Raises `OSError`, and `StoreError` for anything that is not a regular file.
@@ -41,7 +44,28 @@ def open_regular(path: Path) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise StoreError("the store holds something that is not a regular file")
-    return os.fdopen(descriptor, "rb", buffering=0)
+    return FileIO(descriptor, "rb")
+
+
+def open_private(path: Path, flags: int) -> FileIO:
+    """Open a regular file that has this one name only, never through a link: what is written there stays there (T01).
+
+    Raises `OSError`, and `StoreError` for anything else. `flags` are those of `os.open`.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, SHARED_MODE)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(descriptor)
+        raise StoreError("the store holds something that is not a file of its own")
+    return FileIO(descriptor, "r+b")
+
+
+def write_at(file: FileIO, data: bytes, offset: int) -> None:
+    """Write all of `data`. Raises `OSError`."""
+    view = memoryview(data)
+    while view:
+        count = os.pwrite(file.fileno(), view, offset)
+        view, offset = view[count:], offset + count
 
 
 def read_file(path: Path, limit: int) -> bytes:
@@ -109,3 +133,16 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def require_space(folder: Path, size: int) -> None:
+    """Is there room for `size` more bytes, with a reserve left for everyone else? Raises `StoreError` if not."""
+    with reported("ask for the free disk space"):
+        disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
+    reserve = min(disk.f_blocks * disk.f_frsize // 20, _RESERVE)
+    if size > 0 and free - size < reserve:
+        raise StoreError(
+            f"not enough disk space: {format_bytes(size)} are needed and {format_bytes(free)} are free, of which "
+            f"{format_bytes(reserve)} stay free; remove models with `puna rm` or move the store (PUNA_MODELS)"
+        )

@@ -3,9 +3,11 @@
 Contract ollama-store §2.1; threats T01. Pure except for `inside`, which resolves links.
 
     <root>/blobs/sha256-<64 hex>                               a complete blob
-    <root>/blobs/sha256-<64 hex>-partial, …-partial-<N>        a download in progress and the state of its parts
+    <root>/blobs/sha256-<64 hex>-partial                       a download in progress: full length, sparse, 0644
+    <root>/blobs/sha256-<64 hex>-partial-<N>                   how far its part N is, as Ollama writes it
     <root>/manifests/<host>/<namespace>/<model>/<tag>          one JSON file per model
     <root>/.puna-verified                                      which blobs were hashed, and what they looked like then
+    <root>/.puna-provenance                                    which registry a manifest came from, and when
 """
 
 from __future__ import annotations
@@ -32,9 +34,16 @@ class Layout:
         self.blobs = root / "blobs"
         self.manifests = root / "manifests"
         self.verified = root / ".puna-verified"
+        self.provenance = root / ".puna-provenance"
 
     def blob(self, digest: Digest) -> Path:
         return self.blobs / blob_file_name(digest)
+
+    def partial(self, digest: Digest) -> Path:
+        return self.blobs / f"{blob_file_name(digest)}-partial"
+
+    def journal(self, digest: Digest, number: int) -> Path:
+        return self.blobs / f"{blob_file_name(digest)}-partial-{number}"
 
     def manifest(self, name: ModelName) -> Path:
         return self.manifests.joinpath(*name.parts)
@@ -60,7 +69,7 @@ def dash_form(name: str) -> str | None:
     return name.replace(":", "-", 1) if _COLON_BLOB.fullmatch(name) else None
 
 
-def partial_unit(name: str) -> str:
-    """Files of one interrupted download share a unit; every other file is a unit of its own (§2.8, Puna's rule)."""
+def partial_unit(name: str) -> str | None:
+    """The name of the download that a file belongs to, which is its data file's; None for every other file."""
     found = _PARTIAL.fullmatch(name)
-    return found[1] if found else name
+    return found[1] if found else None

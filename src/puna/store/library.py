@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,11 +20,20 @@ from puna.errors import NotFound, PunaError, StoreError
 from puna.names import Digest, ModelName, model_not_found
 from puna.store.blobs import MAX_READ, Blobs, BlobWriter
 from puna.store.catalog import Catalog
-from puna.store.files import make_folders, remove_empty_parents, reported, sync_folder, write_durably
+from puna.store.files import (
+    make_folders,
+    remove_empty_parents,
+    reported,
+    require_space,
+    sync_folder,
+    write_durably,
+)
 from puna.store.headers import Headers
 from puna.store.layout import SCRATCH_PREFIX, Layout
 from puna.store.manifest import Manifest
 from puna.store.model import Model, ModelReader
+from puna.store.partial import Partial, partial_size
+from puna.store.provenance import Provenance, provenance_record
 from puna.store.startup import prepare, sweep
 
 log = logging.getLogger(__name__)
@@ -41,20 +50,21 @@ class Store:
         self._layout = Layout(root)
         self._blobs = Blobs(self._layout)
         self._catalog = Catalog(self._layout, ModelReader(self._layout, self._blobs, Headers(self._layout)))
+        self._provenance = provenance_record(self._layout.provenance)
         # One lock around whatever reads the references and then removes, and around what adds references.
         self._lock = threading.RLock()
         self._held: Counter[Digest] = Counter()
         self._doomed: set[Digest] = set()  # held blobs whose last manifest was deleted meanwhile
 
     def start(self) -> None:
-        """Make the folders, rename blobs of old stores, remove leftovers older than an hour. Once, before serving.
+        """Make the folders, rename blobs of old stores, remove leftovers. Once, before serving.
 
-        Nothing is removed while any manifest is unreadable: what it needs is unknown.
+        Leftovers are older than an hour, interrupted downloads older than a week. Nothing is removed while any manifest
+        is unreadable: what it needs is unknown.
         """
         prepare(self._layout)
         with self._lock:
-            if self._prunes:
-                self._sweep()
+            self._tidy()
             self._blobs.verified.compact(self._blobs.has)
 
     # Models
@@ -124,6 +134,22 @@ class Store:
                 remove_empty_parents(path.parent, self._layout.manifests)
             self._drop(orphans)
 
+    def is_pulled(self, name: ModelName) -> bool:
+        """Did the model come from a registry? Known from its provenance; of Ollama's own pulls, which leave none, from
+        the end of the manifest: one made here ends with a newline (§2.3). Raises `NotFound`, `StoreError`.
+        """
+        manifest = self.find(name)
+        return self.provenance(manifest.digest) is not None or not manifest.raw.endswith(b"\n")
+
+    def provenance(self, digest: Digest) -> Provenance | None:
+        """Where the manifest with this digest was pulled from; None for models made here or pulled by Ollama."""
+        return self._provenance.get(digest)
+
+    def note_provenance(self, digest: Digest, provenance: Provenance) -> None:
+        """Remember, durably, where a manifest comes from; just before `write_manifest`. Raises `StoreError`."""
+        with reported("note where a model comes from"):
+            self._provenance.set(digest, provenance)
+
     # Blobs
 
     def has_blob(self, digest: Digest) -> bool:
@@ -164,6 +190,22 @@ class Store:
     def verify(self, digest: Digest) -> bool:
         """Does the blob hash to its name? Hashed only if its file changed since the last time. False if missing."""
         return self._blobs.verify(digest)
+
+    def rehash(self, digest: Digest) -> Generator[int, None, bool]:
+        """Does the blob hash to its name? Hashed in any case: yields the bytes read so far, returns the answer."""
+        return self._blobs.rehash(digest)
+
+    def partial(self, digest: Digest, size: int) -> Partial:
+        """A download of `size` bytes, new or interrupted: `with store.partial(digest, size) as partial: …`."""
+        return Partial(self._layout, self._blobs, digest, size)
+
+    def partial_size(self, digest: Digest) -> int:
+        """Bytes that an interrupted download takes on the disk now; 0 where there is none."""
+        return partial_size(self._layout, digest)
+
+    def require_space(self, size: int) -> None:
+        """Raises `StoreError` unless the disk has room for `size` bytes and a reserve of 5 %, at most 2 GB."""
+        require_space(self._layout.blobs, size)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -212,13 +254,15 @@ class Store:
             except NotFound:
                 raise error from None
 
-    def _sweep(self) -> None:
+    def _tidy(self) -> None:
         try:
-            needed = self._catalog.references(strict=True) | set(self._held)
+            manifests = self._catalog.manifests(strict=True)
         except StoreError as error:
             log.warning("the store is not pruned: %s", error)
             return
-        sweep(self._layout, needed)
+        if self._prunes:
+            sweep(self._layout, _named(manifests) | set(self._held))
+        self._provenance.compact({manifest.digest for manifest in manifests}.__contains__)
 
     def _drop(self, candidates: Iterable[Digest]) -> list[Digest]:
         """Under the lock. What cannot be removed stays for the next start: the act that led here has succeeded."""
@@ -226,7 +270,7 @@ class Store:
         if not orphans:
             return []
         try:
-            orphans -= self._catalog.references(strict=False)
+            orphans -= _named(self._catalog.manifests(strict=False))
         except StoreError as error:
             log.warning("unused blobs stay: %s", error)
             return []
@@ -239,3 +283,8 @@ class Store:
             except PunaError as error:
                 log.warning("blob %s stays: %s", digest.short, error)
         return removed
+
+
+def _named(manifests: Iterable[Manifest]) -> set[Digest]:
+    """Every blob that one of them names."""
+    return {digest for manifest in manifests for digest in manifest.digests}

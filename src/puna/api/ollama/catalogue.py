@@ -11,8 +11,8 @@ from typing import Any
 from puna.engine import RunningModel
 from puna.modelfile import modelfile_text, parameters_text
 from puna.prompts import TemplateChoice
-from puna.store import GgufArray, GgufHeader, Model
-from puna.units import FOREVER_NS, format_rfc3339
+from puna.store import GgufArray, GgufHeader, Model, Provenance
+from puna.units import FOREVER_NS, NS, format_rfc3339
 
 Wire = dict[str, Any]
 
@@ -20,11 +20,11 @@ _HIDDEN_KEYS = ("general.name", "tokenizer.chat_template")
 
 
 def local_rfc3339(ns: int) -> str:
-    return format_rfc3339(datetime.fromtimestamp(ns // 1_000_000_000).astimezone(), ns=ns % 1_000_000_000)
+    return format_rfc3339(datetime.fromtimestamp(ns // NS).astimezone(), ns=ns % NS)
 
 
-def tag(model: Model, capabilities: tuple[str, ...]) -> Wire:
-    """One row of `/api/tags`."""
+def tag(model: Model, capabilities: tuple[str, ...], provenance: Provenance | None) -> Wire:
+    """One row of `/api/tags`; `origin` is Puna's own, for pulled models."""
     value: Wire = {
         "name": model.name.shortest,
         "model": model.name.shortest,
@@ -38,7 +38,19 @@ def tag(model: Model, capabilities: tuple[str, ...]) -> Wire:
         value["remote_host"] = model.config.remote_host
     if capabilities:
         value["capabilities"] = capabilities
+    if provenance is not None:
+        value["origin"] = origin(provenance, model)
     return value
+
+
+def origin(provenance: Provenance, model: Model) -> Wire:
+    """Where a model was pulled from, as what, and when (threats T09)."""
+    return {
+        "registry": provenance.registry,
+        "model": provenance.name.shortest,
+        "digest": model.digest.hex,
+        "pulled_at": local_rfc3339(provenance.pulled_at * NS),
+    }
 
 
 def row(running: RunningModel) -> Wire:
@@ -67,10 +79,13 @@ def shown(
     options: Mapping[str, Any],
     verbose: bool,
     context: tuple[int, int] | None,
+    provenance: Provenance | None,
+    warnings: tuple[str, ...],
 ) -> Wire:
     """The answer of `/api/show`; empty optional fields are left out.
 
-    `context` is the context in tokens and the slots that the model has here, or would get: Puna's own `runtime` object.
+    Three fields are Puna's own: `runtime`, from `context`, the tokens and slots that the model has here or would get;
+    `origin`, from `provenance`; and `warnings`.
     """
     system = system or model.system
     optional = {
@@ -101,6 +116,10 @@ def shown(
         value["requires"] = model.config.requires
     if context is not None:
         value["runtime"] = {"context_length": context[0], "slots": context[1]}
+    if provenance is not None:
+        value["origin"] = origin(provenance, model)
+    if warnings:
+        value["warnings"] = warnings
     return value
 
 

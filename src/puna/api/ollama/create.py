@@ -1,4 +1,4 @@
-"""What `/api/create` was asked, from today's body or from one of the two forms of 2023 (seed 002).
+"""What `/api/create` was asked, from today's body or from one of the two forms of 2023 (seed 002), and the doing of it.
 
 `{"name", "path"}` names a Modelfile on the server's disk: only a loopback caller of a loopback listener may, and every
 failure answers with the same text, so that the route tells nothing about the disk (threats T03).
@@ -6,16 +6,21 @@ failure answers with the same text, so that the route tells nothing about the di
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 
 from starlette.requests import Request
 
 from puna.api.ollama.schemas import CreateBody
 from puna.api.state import Runtime
+from puna.api.streams import in_thread
 from puna.errors import BadRequest, InvalidName, PunaError
-from puna.modelfile import CreateRequest, request_from_modelfile, request_from_path
+from puna.modelfile import CreateRequest, create_model, missing_base, request_from_modelfile, request_from_path
 from puna.names import ModelName
+from puna.progress import Progress
 
 MAX_MODELFILE = 1 << 20
 
@@ -50,6 +55,23 @@ def create_request(body: CreateBody, state: Runtime, request: Request) -> Create
         remote_host=body.remote_host,
         info=body.info,
     )
+
+
+async def creating(asked: CreateRequest, state: Runtime) -> AsyncGenerator[Progress]:
+    """The steps of the create. A base that is not here is pulled first, with the steps of the pull (§3.9).
+
+    Raises as `create_model` and `Registry.pull` do.
+    """
+    base = await asyncio.to_thread(missing_base, state.store, asked)
+    if base is not None:
+        async with aclosing(state.registry.pull(base)) as pulling:
+            async for step in pulling:
+                if step.status != "success":  # which is the last word of the whole
+                    yield step
+    making = create_model(state.store, asked, quantizer=state.settings.llama_quantize)
+    async with aclosing(in_thread(making)) as steps:
+        async for step in steps:
+            yield step
 
 
 def _from_path(target: ModelName, path: str, state: Runtime, request: Request) -> CreateRequest:

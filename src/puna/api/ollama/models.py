@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from puna.api.ollama import catalogue
-from puna.api.ollama.create import create_request
-from puna.api.ollama.names import find_model, parse_lookup
+from puna.api.ollama.create import create_request, creating
+from puna.api.ollama.names import find_model, parse_lookup, parse_reference
+from puna.api.ollama.progress import told
 from puna.api.ollama.schemas import CopyBody, CreateBody, DeleteBody, ShowBody
 from puna.api.openapi import takes
+from puna.api.requestlog import note
 from puna.api.state import runtime
-from puna.api.streams import NdjsonResponse, answer, in_thread
-from puna.api.wire import body_parts, json_response, line, read_json
+from puna.api.wire import body_parts, json_response, read_json
 from puna.errors import BadRequest, InvalidName, NotFound
-from puna.modelfile import Progress, create_model
 from puna.names import Digest, ModelName
 from puna.prompts import list_capabilities
+from puna.prompts.suspicion import template_warnings, twin_warnings
 
 router = APIRouter(tags=["models"])
 
@@ -29,8 +29,10 @@ _BLOB_CHUNK = 1 << 20  # bytes gathered before one write in a thread
 
 @router.api_route("/api/tags", methods=["GET", "HEAD"])
 async def tags(request: Request) -> Response:
-    models = await asyncio.to_thread(runtime(request).store.models)
-    return json_response({"models": [catalogue.tag(model, list_capabilities(model)) for model in models]})
+    store = runtime(request).store
+    models = await asyncio.to_thread(store.models)
+    rows = [catalogue.tag(model, list_capabilities(model), store.provenance(model.digest)) for model in models]
+    return json_response({"models": rows})
 
 
 @router.get("/api/ps")
@@ -58,6 +60,8 @@ async def show(request: Request) -> Response:
             options=body.options,
             verbose=body.verbose,
             context=context,
+            provenance=state.store.provenance(model.digest),
+            warnings=template_warnings(subject.choice) + twin_warnings(model, state.store.models()),
         )
 
     return json_response(await asyncio.to_thread(shape))
@@ -68,22 +72,8 @@ async def create(request: Request) -> Response:
     body = await read_json(request, CreateBody)
     state = runtime(request)
     asked = await asyncio.to_thread(create_request, body, state, request)
-    steps = create_model(state.store, asked, quantizer=state.settings.llama_quantize)
-    if body.stream:
-        return NdjsonResponse(_progress_lines(steps))
-
-    async def last() -> catalogue.Wire:
-        value: catalogue.Wire = {}
-        async for step in in_thread(steps):
-            value = step.to_wire()
-        return value
-
-    return json_response(await answer(request, last))
-
-
-async def _progress_lines(steps: Iterator[Progress]) -> AsyncGenerator[bytes]:
-    async for step in in_thread(steps):
-        yield line(step.to_wire())
+    note(request, model=asked.target.full)
+    return await told(request, creating(asked, state), stream=body.stream)
 
 
 @router.head("/api/blobs/{digest}")
@@ -130,7 +120,7 @@ async def delete(request: Request) -> Response:
     if not body.target.strip():
         raise BadRequest("model is required")
     store = runtime(request).store
-    name = _checked(body.target.strip(), f'name "{body.target}" is invalid')
+    name = parse_reference(body.target, invalid=f'name "{body.target}" is invalid')
     try:
         await asyncio.to_thread(store.delete, store.resolve(name))
     except NotFound:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from puna.errors import BadRequest, Forbidden, NotFound
+from dataclasses import replace
+
+from puna.errors import BadRequest, Forbidden, InvalidName, NotFound
 from puna.names import ModelName, Source, split_source
 from puna.store import Model, Store
 
@@ -13,6 +15,24 @@ def parse_lookup(text: str, *, cloud: str = "remote model is unavailable") -> Mo
     if source is Source.CLOUD:
         raise Forbidden(f"ollama cloud is disabled: {cloud}")
     return ModelName.parse(base)
+
+
+def parse_reference(text: str, *, invalid: str = "invalid model name") -> ModelName:
+    """A name to pull, check or delete: `:local` taken off; a hosted model means its stub here (ollama-store §1.4).
+
+    Raises `InvalidName` with the route's words, `BadRequest` for two suffixes.
+    """
+    if not text.strip():
+        raise InvalidName(invalid)
+    base, source = split_source(text)
+    try:
+        name = ModelName.parse(base)
+        if source is not Source.CLOUD:
+            return name
+        tagged = base.rfind(":") > base.rfind("/")
+        return replace(name, tag=f"{name.tag}-cloud" if tagged else "cloud")
+    except InvalidName:
+        raise InvalidName(invalid) from None
 
 
 def find_model(store: Store, text: str, *, empty: str | None = None, absent: str | None = None) -> Model:

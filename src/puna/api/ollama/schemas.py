@@ -182,6 +182,27 @@ class DeleteBody(NamedBody):
     pass
 
 
+class TransferBody(NamedBody):
+    """A pull or a push. `username` and `password` of old clients are ignored like any unknown key (§3.13)."""
+
+    insecure: bool = False
+    stream: bool = True
+
+
+class VerifyBody(NamedBody):
+    """Puna's own; no name means every model."""
+
+    repair: bool = False
+    insecure: bool = False
+    stream: bool = True
+
+
+class OutdatedBody(Wire):
+    """Puna's own; no list means every model that was pulled."""
+
+    models: list[str] | None = None
+
+
 class CreateBody(NamedBody):
     stream: bool = True
     from_: str = Field(default="", alias="from")

@@ -6,13 +6,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from puna import __version__
+from puna import OLLAMA_LEVEL, __version__
 from puna.api.state import runtime
 from puna.api.wire import json_response, read_body
 from puna.errors import BadRequest, Forbidden, PunaError
-
-# Clients compare `version` to gate features: it names the level of Ollama's API that Puna speaks, not Puna's own.
-API_LEVEL = "0.33.0"
 
 router = APIRouter(tags=["server"])
 
@@ -24,7 +21,8 @@ async def heartbeat() -> Response:
 
 @router.api_route("/api/version", methods=["GET", "HEAD"])
 async def version() -> Response:
-    return json_response({"version": API_LEVEL})
+    """Clients compare it to gate features, so it names the level of Ollama's API, not Puna's own version."""
+    return json_response({"version": OLLAMA_LEVEL})
 
 
 @router.get("/api/status")

@@ -67,7 +67,7 @@ async def _create(
         try:
             async with aclosing(client.create(request)) as lines:
                 async for line in lines:
-                    _show(line, progress)
+                    progress.show(line)
         except ClientError:
             if found.base and not await _knows(client, found.base):  # most often a misspelt path
                 raise NotFound(f"FROM {found.base}: no such file beside the Modelfile, and no such model") from None
@@ -104,11 +104,3 @@ def _measure(path: Path) -> tuple[Digest, int]:
             hasher.update(piece)
             size += len(piece)
     return Digest(hasher.hexdigest()), size
-
-
-def _show(line: Mapping[str, Any], progress: Progress) -> None:
-    status = str(line.get("status", ""))
-    if total := int(line.get("total") or 0):
-        progress.bar(status, status, int(line.get("completed") or 0), total)
-    else:
-        progress.status(status)

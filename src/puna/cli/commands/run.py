@@ -11,33 +11,63 @@ from dataclasses import replace
 from typing import Any
 
 from puna.cli.answer import AnswerPrinter, metrics
+from puna.cli.commands.pull import NO_MANIFEST, NOT_IN_REGISTRY, pull_model
 from puna.cli.connection import server
 from puna.cli.media import CAPABILITIES, attach
 from puna.cli.options import RunOptions, think_for
 from puna.cli.progress import spinner
 from puna.cli.terminal import note, width
-from puna.client.client import OllamaClient
+from puna.client.client import Json, OllamaClient
 from puna.client.endpoint import Endpoint
 from puna.client.errors import ClientError
-from puna.errors import BadRequest, NotFound
+from puna.errors import BadRequest, NotFound, PunaError
 
 
-def run(model: str, words: Sequence[str], options: RunOptions) -> int:
+def run(model: str, words: Sequence[str], options: RunOptions, *, insecure: bool = False) -> int:
     """Interactive when stdin and stdout are terminals and no prompt is given; else one answer, or only a load."""
     piped = "" if sys.stdin.isatty() else sys.stdin.buffer.read().decode(errors="replace")
     prompt = " ".join([piped, *words] if piped else words)
     interactive = sys.stdin.isatty() and sys.stdout.isatty() and not words
-    try:
-        with server() as endpoint:
-            asyncio.run(_run(endpoint, model, prompt, options, interactive=interactive))
-    except KeyboardInterrupt:
-        print()  # stopping an answer is no failure
+    with server() as endpoint:
+        info = asyncio.run(_found(endpoint, model, insecure=insecure))
+        try:
+            asyncio.run(_run(endpoint, model, info, prompt, options, interactive=interactive))
+        except KeyboardInterrupt:
+            print()  # stopping an answer is no failure
     return 0
 
 
-async def _run(endpoint: Endpoint, model: str, prompt: str, options: RunOptions, *, interactive: bool) -> None:
+async def _found(endpoint: Endpoint, model: str, *, insecure: bool) -> Json:
+    """What `show` says about the model, which is pulled first when it is missing. Raises `PunaError`."""
     async with OllamaClient(endpoint) as client:
-        info = await _show(client, model)
+        try:
+            return await client.show(model)
+        except ClientError as error:
+            if error.status != 404:
+                raise
+        try:
+            await pull_model(client, model, insecure=insecure)
+        except ClientError as error:
+            raise await _nowhere(client, model, error) from None
+        return await client.show(model)
+
+
+async def _nowhere(client: OllamaClient, model: str, error: ClientError) -> PunaError:
+    """The error for a model that is not here and could not be pulled.
+
+    Where the registry did not even begin to send it, the name may be a misspelt one of a model that is here.
+    """
+    if not (error.text.startswith(NO_MANIFEST) or error.status == 403):
+        return error
+    text = f"model '{model}' not found" if error.text.startswith(NOT_IN_REGISTRY) else str(error)
+    names = ", ".join(str(found.get("name")) for found in await client.tags())
+    return NotFound(f"{text}\n" + (f"the models here are: {names}" if names else "no models are here yet"))
+
+
+async def _run(
+    endpoint: Endpoint, model: str, info: Json, prompt: str, options: RunOptions, *, interactive: bool
+) -> None:
+    async with OllamaClient(endpoint) as client:
         capabilities = info.get("capabilities") or []
         if "image" in capabilities:
             raise BadRequest("image generation models are not currently supported")
@@ -51,17 +81,6 @@ async def _run(endpoint: Endpoint, model: str, prompt: str, options: RunOptions,
         else:
             options = replace(options, think=think_for(options.think, capabilities))
             await _answer(client, model, prompt, options, media=bool(CAPABILITIES.intersection(capabilities)))
-
-
-async def _show(client: OllamaClient, model: str) -> dict[str, Any]:
-    try:
-        return await client.show(model)
-    except ClientError as error:
-        if error.status != 404:
-            raise
-    names = ", ".join(str(found.get("name")) for found in await client.tags())
-    hint = f"the models here are: {names}" if names else "no models are here yet"
-    raise NotFound(f"model '{model}' not found\n{hint}")
 
 
 async def _answer(client: OllamaClient, model: str, prompt: str, options: RunOptions, *, media: bool) -> None:

@@ -1,4 +1,7 @@
-"""One step of a create, as the API streams it and the command line shows it (contract ollama-store §4.2)."""
+"""One step of a create, a pull or a push, as the API streams it and the command line shows it.
+
+Contract ollama-http §3.9 and §3.13.
+"""
 
 from __future__ import annotations
 

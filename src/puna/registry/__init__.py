@@ -1,0 +1,6 @@
+"""Models on the move: pull and push by Ollama's registry protocol, and who may be talked to at all."""
+
+from puna.registry.hosts import Registries
+from puna.registry.registry import Outdated, Registry
+
+__all__ = ["Outdated", "Registries", "Registry"]
