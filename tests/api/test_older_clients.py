@@ -114,7 +114,7 @@ def test_show_has_no_empty_strings(server: Server) -> None:
     assert (third, blank) == ("# FROM M:latest", "")
     assert weights.startswith("FROM ")
     order = ["license", "modelfile", "parameters", "template", "system", "details", "messages", "model_info",
-             "projector_info", "tensors", "capabilities", "modified_at", "requires", "runtime"]  # fmt: skip
+             "projector_info", "tensors", "capabilities", "modified_at", "requires", "runtime", "origin", "warnings"]  # fmt: skip
     assert list(shown) == [key for key in order if key in shown]
 
 
