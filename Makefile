@@ -11,7 +11,7 @@ LOCK   := $(UV) pip compile --quiet --universal --python-version 3.11 --generate
           --no-annotate --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade) pyproject.toml
 
 # Debian packages that the tests and the bench start programs of, each with a file that shows that it is installed.
-DEBIAN := sh tools/debian_packages.sh docker-registry:/usr/bin/docker-registry
+DEBIAN := sh tools/debian_packages.sh docker-registry:/usr/bin/docker-registry prometheus:/usr/bin/promtool
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint bench soak lock clean

@@ -1,20 +1,56 @@
 """The process environment: the one module that touches it itself. What engines inherit, and single settings.
 
 Building `Settings` costs about 190 ms of pydantic, and `puna list` needs one host name. The rules are the same:
-`PUNA_X` wins over `OLLAMA_X`, surrounding blanks and quotes are dropped (contract ollama-http §9).
+`PUNA_X` wins over `OLLAMA_X` and both over the settings file; surrounding blanks and quotes are dropped (contract
+ollama-http §9).
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
+
+from puna.configfile import as_text, read_config
+from puna.errors import BadRequest
+
+CONFIG = "~/.puna/config.toml"
+KEYS = "~/.puna"
 
 
 def knob(name: str, *, ollama: bool = True) -> str:
-    """The text of one setting, empty when it is not set."""
-    value = os.environ.get(f"PUNA_{name}")
-    if value is None and ollama:
-        value = os.environ.get(f"OLLAMA_{name}")
-    return (value or "").strip().strip("\"'").strip()
+    """The text of one setting, empty when it is not set. Raises `BadRequest` for a settings file that is damaged."""
+    variable = first_set(f"PUNA_{name}", *([f"OLLAMA_{name}"] if ollama else []))
+    if variable:
+        return _bare(os.environ[variable])
+    key = name.lower()
+    values = config()
+    return _bare(as_text(key, values[key])) if key in values else ""
+
+
+def first_set(*variables: str) -> str | None:
+    """The first of `variables` that is set, be it to nothing."""
+    return next((variable for variable in variables if variable in os.environ), None)
+
+
+def config() -> dict[str, object]:
+    """What the settings file says, by the settings' names in lower case; empty without one. Raises `BadRequest`."""
+    named = _bare(os.environ.get("PUNA_CONFIG", ""))
+    values = read_config(at_home(Path(named or CONFIG)))
+    if values is None and named:
+        raise BadRequest("the settings file that PUNA_CONFIG names is not there")
+    return values or {}
+
+
+def at_home(path: Path) -> Path:
+    """`path` with the home folder for `~`; a process that has none gets it back as it is."""
+    with suppress(RuntimeError):
+        return path.expanduser()
+    return path
+
+
+def _bare(text: str) -> str:
+    return text.strip().strip("\"'").strip()
 
 
 def flag(name: str) -> bool:

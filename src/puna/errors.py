@@ -2,6 +2,7 @@
 
 PunaError                      500  something failed that the caller cannot change
 ├── BadRequest                 400  the caller's input is wrong; the message names the value and the next step
+│   ├── FieldRefused           400  one field of the request, named by `param`
 │   ├── InvalidName            400  not a model name
 │   └── InvalidDigest          400  not a digest
 ├── NotFound                   404  no such model or blob here
@@ -40,6 +41,14 @@ class PunaError(Exception):
 
 class BadRequest(PunaError):
     status = 400
+
+
+class FieldRefused(BadRequest):
+    """One field of the request is wrong or cannot be honoured; `param` is its name in the caller's own dialect."""
+
+    def __init__(self, message: str, param: str) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class InvalidName(BadRequest):

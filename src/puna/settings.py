@@ -1,4 +1,5 @@
-"""Every knob of Puna in one class: `PUNA_X`, with `OLLAMA_X` accepted where Ollama has the same knob.
+"""Every knob of Puna in one class: `PUNA_X`, with `OLLAMA_X` accepted where Ollama has the same knob, or `x` in the
+settings file. The environment wins over the file.
 
 Built once per server; a command that cannot wait for pydantic reads single knobs through `environment`. Values lose
 surrounding blanks and quotes; a number or duration that cannot be read falls back to its default with a warning, as in
@@ -8,18 +9,23 @@ the reference (contract ollama-http §9).
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import AliasChoices, ByteSize, Field, SecretStr, TypeAdapter, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from puna.configfile import as_text
+from puna.environment import CONFIG, KEYS, at_home, config
 from puna.errors import BadRequest
 from puna.units import NS, parse_setting_duration_ns
 
 log = logging.getLogger(__name__)
 
 _BYTE_SIZE = TypeAdapter(ByteSize)
+DURATIONS = ("keep_alive", "load_timeout")  # in nanoseconds
 _FALSE = {"0", "f", "F", "false", "FALSE", "False", ""}
 
 
@@ -36,7 +42,11 @@ class Settings(BaseSettings):
     host: str = _knob("127.0.0.1:11434", "HOST", "where the server listens and where commands look for it")
     origins: str = _knob("", "ORIGINS", "more web origins that may call the API, comma separated")
     hosts: str = _knob("", "HOSTS", "more names that the Host header may carry, comma separated", ollama=False)
-    api_key: SecretStr | None = _knob(None, "API_KEY", "key that callers must send as a bearer token", ollama=False)
+    api_key: SecretStr | None = _knob(
+        None, "API_KEY", "key with every right, to be sent as a bearer token; commands send it", ollama=False
+    )
+    keys: Path = _knob(Path(KEYS), "KEYS", "folder of the API keys that `puna key` makes", ollama=False)
+    config: Path = _knob(Path(CONFIG), "CONFIG", "the settings file (TOML; keys as here, lower case)", ollama=False)
     models: Path = _knob(Path("~/.ollama/models"), "MODELS", "the store: manifests and blobs")
     keep_alive: int = _knob(300 * NS, "KEEP_ALIVE", "how long an idle model stays loaded (5m, 3600, -1 = for ever)")
     load_timeout: int = _knob(300 * NS, "LOAD_TIMEOUT", "how long a load may stall")
@@ -57,6 +67,7 @@ class Settings(BaseSettings):
     kv_cache_type: str = _knob("f16", "KV_CACHE_TYPE", "f16, q8_0 or q4_0")
     go_template: str = _knob("", "GO_TEMPLATE", "1 = Go templates always win, 0 = Jinja when available")
     debug: str = _knob("", "DEBUG", "1 = debug log")
+    log_format: str = _knob("logfmt", "LOG_FORMAT", "the log: logfmt, or json for one object a line", ollama=False)
     editor: str = _knob("", "EDITOR", "editor for Ctrl-G in the chat")
     nohistory: bool = _knob(False, "NOHISTORY", "do not keep the chat's input history")
     llama_server: Path | None = _knob(None, "LLAMA_SERVER", "a llama-server binary to use as engine", ollama=False)
@@ -67,12 +78,24 @@ class Settings(BaseSettings):
         True, "EMBEDDED_MODEL", "register the packaged small model in an empty store", ollama=False
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Raises `BadRequest` for a settings file that is damaged."""
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _from_file(settings_cls.model_fields))
+
     @field_validator("*", mode="before")
     @classmethod
     def _strip(cls, value: Any) -> Any:
         return value.strip().strip("\"'").strip() if isinstance(value, str) else value
 
-    @field_validator("keep_alive", "load_timeout", mode="before")
+    @field_validator(*DURATIONS, mode="before")
     @classmethod
     def _duration(cls, value: Any, info: Any) -> Any:
         if not isinstance(value, str):
@@ -112,12 +135,27 @@ class Settings(BaseSettings):
             return value not in _FALSE if value else cls.model_fields[info.field_name].default
         return value
 
-    @field_validator("models", mode="after")
+    @field_validator("models", "keys", "config", mode="after")
     @classmethod
     def _home(cls, value: Path) -> Path:
-        return value.expanduser().absolute() if value == Path("~/.ollama/models") else value.absolute()
+        return at_home(value).absolute()
 
     @field_validator("llama_server", "llama_quantize", "runtime_dir", "api_key", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         return None if value == "" else value
+
+
+def _from_file(names: Iterable[str]) -> dict[str, Any]:
+    """The settings file's texts. Other keys than `names` are told in one warning, each with the name it resembles."""
+    values = config()
+    known = set(names) - {"config"}  # a file cannot say where it is
+    unknown = sorted(values.keys() - known)
+    if unknown:
+        log.warning("the settings file holds what is no setting: %s", ", ".join(_told(key, known) for key in unknown))
+    return {name: as_text(name, values[name]) for name in known & values.keys()}
+
+
+def _told(key: str, known: Iterable[str]) -> str:
+    nearest = get_close_matches(key.lower().removeprefix("puna_").removeprefix("ollama_"), known, 1)
+    return f"{key} (did you mean {nearest[0]}?)" if nearest else key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -84,7 +84,13 @@ async def serving(app: FastAPI) -> AsyncGenerator[FastAPI]:
 
 
 async def post(
-    app: FastAPI, path: str, body: object, *, leave_after: int | None = None, method: str = "POST"
+    app: FastAPI,
+    path: str,
+    body: object,
+    *,
+    leave_after: int | None = None,
+    method: str = "POST",
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """One request. With `leave_after` the caller goes away when so many pieces of the body have come."""
     waiting = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
@@ -106,12 +112,13 @@ async def post(
             if leave_after is not None and len(pieces) >= leave_after:
                 leaving.set()
 
-    await app(_scope(method, path), receive, send)
-    headers = {name.decode().lower(): value.decode() for name, value in head.get("headers", ())}
-    return Answer(head.get("status", 0), headers, b"".join(pieces))
+    await app(_scope(method, path, headers or {}), receive, send)
+    answered = {name.decode().lower(): value.decode() for name, value in head.get("headers", ())}
+    return Answer(head.get("status", 0), answered, b"".join(pieces))
 
 
-def _scope(method: str, path: str) -> dict[str, Any]:
+def _scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    sent = {"host": "localhost"} | {name.lower(): value for name, value in headers.items()}
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -122,7 +129,7 @@ def _scope(method: str, path: str) -> dict[str, Any]:
         "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
-        "headers": [(b"host", b"localhost")],
+        "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
         "client": (CALLER, 50_000),
         "server": ("localhost", 11434),
     }

@@ -1,6 +1,6 @@
 """The conformance vectors of contract ollama-http §12 that are about the native routes, each with its number.
 
-25 to 29 are about the OpenAI and Anthropic dialects and come with those routes.
+25 to 29 are about the OpenAI and Anthropic dialects and stand in the tests of those routes.
 """
 
 from __future__ import annotations

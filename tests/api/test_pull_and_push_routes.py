@@ -20,6 +20,7 @@ from puna.api.origins import Hosts, Origins
 from puna.api.state import Runtime
 from puna.engine import Engine
 from puna.errors import Forbidden, NotFound, RegistryError
+from puna.keys import KeyFile, Keyring
 from puna.modelfile import CreateRequest, create_model
 from puna.names import Digest, ModelName
 from puna.progress import Progress
@@ -59,7 +60,8 @@ async def app(store: Store, registry: FakeRegistry) -> AsyncIterator[FastAPI]:
     engine = Engine.build(store, settings)
     runtime = Runtime(store=store, engine=engine, registry=registry, settings=settings, loopback=True)
     hosts = Hosts(frozenset({"localhost"}), frozenset())
-    async with serving(build_app(runtime, hosts=hosts, origins=Origins.parse(""), key=None)) as running:
+    keys = Keyring(KeyFile(settings.keys))
+    async with serving(build_app(runtime, hosts=hosts, origins=Origins.parse(""), keys=keys)) as running:
         yield running
 
 
@@ -78,7 +80,8 @@ async def test_the_registry_lives_as_long_as_the_app(store: Store, registry: Fak
         store=store, engine=Engine.build(store, settings), registry=registry, settings=settings, loopback=True
     )
     hosts = Hosts(frozenset(), frozenset())
-    async with serving(build_app(runtime, hosts=hosts, origins=Origins.parse(""), key=None)):
+    keys = Keyring(KeyFile(settings.keys))
+    async with serving(build_app(runtime, hosts=hosts, origins=Origins.parse(""), keys=keys)):
         assert registry.open
     assert not registry.open
 

@@ -265,7 +265,7 @@ def test_T18_an_odd_load_option_is_refused_or_served(server: Server, option: str
             assert "must be of type" in answer.json["error"], (option, value, answer.body)
 
 
-SCANNED = ["/.env", "/admin", "/debug/pprof/", "/metrics", "/.git/config", "/server-status", "/api", "/api/../etc/passwd",
+SCANNED = ["/.env", "/admin", "/debug/pprof/", "/.git/config", "/server-status", "/api", "/api/../etc/passwd",
            "/docs", "/redoc", "/slots", "/props", "/console", "/wp-login.php", "/%2e%2e/%2e%2e/etc/passwd"]  # fmt: skip
 
 

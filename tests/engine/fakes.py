@@ -31,7 +31,7 @@ class FakeRunner:
         self.plan = plan
         self.pid = pid
         self.driver: Any = object()
-        self.props = Props(plan.n_ctx, "<m>", False, False, False, False, False)
+        self.props = Props(plan.n_ctx, "<m>", False, False, False, False, False, 49_152)
         self.alive = True
         self._gone = asyncio.Event()
 

@@ -90,6 +90,12 @@ async def test_tokens_round_trip_and_special_ones_are_a_choice(driver: LlamaDriv
     assert len(await driver.tokenize("<|im_start|>", special=False)) > 1
 
 
+async def test_media_in_a_rendered_conversation_have_a_marker_that_is_no_secret(driver: LlamaDriver) -> None:
+    marker = (await driver.props()).media_marker
+    text = await driver.apply_template([Message("user", f"see {marker}!")], (), None)
+    assert "see [img]!" in text
+
+
 async def test_odd_numbers_inside_the_ranges_are_served(driver: LlamaDriver) -> None:
     """What the table lets through, the engine takes: both ends of every range."""
     for name, kind in OPTIONS.items():

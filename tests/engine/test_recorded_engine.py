@@ -12,9 +12,10 @@ import orjson
 import pytest
 from aiohttp import web
 
+from puna.engine.biases import read_biases
 from puna.engine.llama import LlamaDriver
 from puna.engine.options import OPTIONS, merge_options
-from puna.engine.types import Completion
+from puna.engine.types import Completion, SamplingOptions
 from puna.errors import EngineError, PunaError, RunnerDied
 from tests.engine.conftest import GREEDY, whole
 from tests.engine.test_options import odd_values
@@ -29,6 +30,7 @@ async def test_a_runner_that_is_not_there(tmp_path: Path) -> None:
 
 
 PROPS = {"default_generation_settings": {"n_ctx": 64}, "media_marker": "<M>"}
+MODELS = {"data": [{"meta": {"n_vocab": 9}}]}
 LAST = b'data: {"content":"","tokens":[],"stop":true,"stop_type":"eos","timings":{"cache_n":0,"prompt_n":1,"prompt_ms":1,"predicted_n":1,"predicted_ms":1}}\n\n'
 
 
@@ -48,8 +50,12 @@ async def recording_engine(folder: Path, completion: Any) -> AsyncIterator[tuple
     async def props(request: web.Request) -> web.Response:
         return web.json_response(PROPS)
 
+    async def models(request: web.Request) -> web.Response:
+        return web.json_response(MODELS)
+
     app = web.Application()
-    app.add_routes([web.post("/completion", complete), web.post("/tokenize", tokenize), web.get("/props", props)])
+    app.add_routes([web.post("/completion", complete), web.post("/tokenize", tokenize)])
+    app.add_routes([web.get("/props", props), web.get("/v1/models", models)])
     runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
     await web.UnixSite(runner, str(folder / "engine.sock")).start()
@@ -81,6 +87,10 @@ async def test_T18_the_engine_sees_listed_keys_only(folder: Path) -> None:
                 await whole(driver.complete(Completion("a", sampling)))
         assert len(bodies) > 50
         assert {key for body in bodies for key in body} == listed
+        biased = SamplingOptions(logit_bias=read_biases({8: -100}))
+        await whole(driver.complete(Completion("a", biased)))
+        assert bodies[-1].keys() - listed == {"logit_bias"}
+        assert bodies[-1]["logit_bias"] == [[8, -100.0]]
 
 
 async def test_chunks_that_came_together_are_given_together(folder: Path) -> None:

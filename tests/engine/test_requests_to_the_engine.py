@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
+from puna.engine.biases import MAX_BIASES, read_biases
 from puna.engine.bodies import chat_body, completion_body, place_media, template_body
+from puna.engine.callschema import call_schema
 from puna.engine.schema import check_schema
 from puna.engine.types import ChatCompletion, Completion, Props, SamplingOptions
-from puna.errors import BadRequest
+from puna.errors import BadRequest, FieldRefused
 from puna.prompts.messages import Message, ToolCall
 
-PROPS = Props(4096, "<M>", True, True, True, False, False)
+PROPS = Props(4096, "<M>", True, True, True, False, False, 49_152)
 SAMPLING = SamplingOptions()
 
 
@@ -140,3 +144,105 @@ def test_T17_a_schema_that_explodes_is_refused_with_the_limit(schema: dict[str, 
 )
 def test_T17_ordinary_schemas_pass(schema: dict[str, Any]) -> None:
     check_schema(schema)
+
+
+def test_a_reference_to_the_root_of_the_parameters_still_means_them() -> None:
+    tree = {"name": "tree", "parameters": {"properties": {"left": {"$ref": "#"}, "n": {"const": 1}}}}
+    schema = call_schema([tree, {"name": "other"}])
+    call = {"name": "tree", "arguments": {"left": {"left": {"n": 1}}}}
+    assert jsonschema_rs.is_valid(schema, call)
+    assert not jsonschema_rs.is_valid(schema, {**call, "arguments": {"left": {"left": {"n": 2}}}})
+    assert not jsonschema_rs.is_valid(schema, {**call, "arguments": {"more": 1}})
+    assert jsonschema_rs.is_valid(schema, {"name": "other", "arguments": {}})
+    assert not jsonschema_rs.is_valid(schema, {"name": "other", "arguments": {"left": {}}})
+
+
+@pytest.mark.parametrize(
+    ("tools", "text"),
+    [
+        ([{"maxProperties": 1e9}], "invalid parameters of tool 'f0': the schema asks for more than 2000 repeats"),
+        ([{"properties": {"a": nested(28)}}], "invalid tools: the schema is nested deeper than 32 levels"),
+        ([{"properties": nested(100_000)}], "invalid parameters of tool 'f0': the schema is nested deeper"),
+        (
+            [{"properties": {"a": {"enum": list(range(6000))}}}] * 2,
+            "invalid tools: the schema has more than 10000 parts",
+        ),
+        ([{"type": "array"}], "must be of type object"),
+    ],
+)
+def test_T17_tools_that_explode_are_refused_with_the_limit(tools: list[dict[str, Any]], text: str) -> None:
+    with pytest.raises(FieldRefused, match=text) as caught:
+        call_schema([{"name": f"f{number}", "parameters": parameters} for number, parameters in enumerate(tools)])
+    assert caught.value.param == "tools"
+
+
+POINT = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "arguments"),
+    [
+        ({"additionalProperties": True}, {"unlisted": 1}),
+        ({"allOf": [{}]}, {"unlisted": 1}),
+        ({"required": ["unlisted"]}, {"unlisted": 1}),
+        ({"required": [], "patternProperties": {"^u": {}}}, {"unlisted": 1}),
+        ({"properties": {"any": {"type": "object"}}}, {"any": {"unlisted": 1}}),
+        ({"$ref": "#/$defs/p", "$defs": {"p": {"additionalProperties": {}}}}, {"unlisted": 1}),
+        ({"allOf": [POINT, {"properties": {"y": {}}}]}, {"x": 1, "y": 2}),
+        ({"properties": {"a": {}}, "anyOf": [{"required": ["a"]}, POINT]}, {"a": 1, "x": 1}),
+    ],
+)
+def test_what_may_have_other_properties_stays_open(parameters: dict[str, Any], arguments: dict[str, Any]) -> None:
+    schema = call_schema([{"name": "f", "parameters": parameters}])
+    assert jsonschema_rs.is_valid(schema, {"name": "f", "arguments": arguments})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "arguments"),
+    [
+        (None, {}),
+        ({}, {}),
+        (POINT, {"x": 1}),
+        ({"properties": {"at": {"anyOf": [POINT, {"type": "null"}]}}}, {"at": {"x": 1}}),
+        ({"properties": {"at": {"$ref": "#/$defs/p"}}, "$defs": {"p": POINT}}, {"at": {"x": 1}}),
+        (
+            {"properties": {"all": {"type": "array", "items": POINT | {"type": ["object", "null"]}}}},
+            {"all": [{"x": 1}]},
+        ),
+    ],
+)
+def test_a_small_model_finds_no_room_for_what_nobody_listed(
+    parameters: dict[str, Any] | None, arguments: dict[str, Any]
+) -> None:
+    """SmolLM2 fills such room until its answer is cut."""
+    schema = call_schema([{"name": "f", "parameters": parameters}])
+    assert jsonschema_rs.is_valid(schema, {"name": "f", "arguments": arguments})
+    for place in objects(arguments):
+        place["unlisted"] = 1
+        assert not jsonschema_rs.is_valid(schema, {"name": "f", "arguments": arguments})
+        del place["unlisted"]
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, dict):
+        return [value, *(found for part in value.values() for found in objects(part))]
+    return [found for part in value for found in objects(part)] if isinstance(value, list) else []
+
+
+@pytest.mark.parametrize(
+    ("biases", "text"),
+    [
+        ({1: 100.5}, "between -100 and 100"),
+        ({1: -math.inf}, "between -100 and 100"),
+        ({1: math.nan}, "between -100 and 100"),
+        ({1: True}, "between -100 and 100"),
+        ({1: "5"}, "between -100 and 100"),
+        ({"1": 5}, "token ids"),
+        ({True: 5}, "token ids"),
+        (dict.fromkeys(range(MAX_BIASES + 1), 1.0), "at most 1024"),
+    ],
+)
+def test_T18_a_bias_outside_its_bounds_is_refused_by_name(biases: Any, text: str) -> None:
+    with pytest.raises(FieldRefused, match=text) as caught:
+        read_biases(biases)
+    assert caught.value.param == "logit_bias"

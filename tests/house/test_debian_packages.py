@@ -57,7 +57,9 @@ class Machine:
 @pytest.mark.parametrize("target", ["test", "bench", "soak"])
 def test_packages_come_before_the_programs_that_need_them(target: str) -> None:
     packages, program = recipe("-n", target).splitlines()[-2:]
-    assert packages == "sh tools/debian_packages.sh docker-registry:/usr/bin/docker-registry"
+    assert packages == (
+        "sh tools/debian_packages.sh docker-registry:/usr/bin/docker-registry prometheus:/usr/bin/promtool"
+    )
     assert program.startswith(".venv/bin/python -m ")
 
 

@@ -7,25 +7,28 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Match
 
 from puna import __version__
-from puna.api import ollama
-from puna.api.guard import Guard, Key
+from puna.api import anthropic, metrics, ollama, openai
+from puna.api.errors import error_response
+from puna.api.guard import Guard
 from puna.api.openapi import describe
 from puna.api.origins import Hosts, Origins
 from puna.api.requestlog import RequestLog, note
+from puna.api.rights import without_right
 from puna.api.state import Runtime
-from puna.api.wire import error_response
 from puna.errors import PunaError
+from puna.keys import Keyring
 
 log = logging.getLogger(__name__)
 
 
-def build_app(runtime: Runtime, *, hosts: Hosts, origins: Origins, key: Key | None) -> FastAPI:
+def build_app(runtime: Runtime, *, hosts: Hosts, origins: Origins, keys: Keyring) -> FastAPI:
     """The ASGI application around one runtime. It owns engine and registry: started before, closed after serving."""
 
     @asynccontextmanager
@@ -43,26 +46,31 @@ def build_app(runtime: Runtime, *, hosts: Hosts, origins: Origins, key: Key | No
         lifespan=lifespan,
     )
     app.state.runtime = runtime
-    for router in (ollama.server, ollama.models, ollama.transfers, ollama.inference):
+    app.state.metrics = metrics.Metrics(runtime.store, runtime.engine)
+    native = (ollama.server, ollama.models, ollama.transfers, ollama.inference, ollama.tokens)
+    for router in (*native, openai.router, anthropic.router, metrics.router):
         app.include_router(router)
     app.add_exception_handler(PunaError, _puna_error)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_exception_handler(Exception, _bug)
-    app.add_middleware(Guard, hosts=hosts, origins=origins, key=key, loopback=runtime.loopback)
-    app.add_middleware(RequestLog)  # added last, it stands outermost: refusals are logged too
+    app.add_middleware(Guard, hosts=hosts, origins=origins, keys=keys, loopback=runtime.loopback)
+    # Added last, it stands outermost: refusals are logged too.
+    app.add_middleware(RequestLog, metrics=app.state.metrics)
     describe(app)
+    forgotten = without_right(route.path for route in iter_route_contexts(app.routes))
+    assert not forgotten, f"api/rights.py does not say who may use {forgotten}"
     return app
 
 
 async def _puna_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PunaError)
     note(request, error=error.message)
-    return error_response(error)
+    return error_response(request.url.path, error)
 
 
 async def _bug(request: Request, error: Exception) -> Response:
     log.error("unexpected error on %s", request.url.path, exc_info=error)
-    return error_response(PunaError("internal error; the server's log has the details"))
+    return error_response(request.url.path, PunaError("internal error; the server's log has the details"))
 
 
 async def _not_routed(request: Request, error: Exception) -> Response:

@@ -1,21 +1,22 @@
-"""The door: Host, Origin and key are judged before a request's body is read and before any route is looked up.
+"""The door: Host, Origin, key and its rights are judged before a request's body is read and before any route runs.
 
-One ASGI middleware (contract ollama-http §8, threats T19 to T22). Refusals are an empty 403, a missing key is 401.
+One ASGI middleware (contract ollama-http §8, threats T19 to T22). A foreign Host or Origin is an empty 403, a missing
+key 401, a missing right 403.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from dataclasses import dataclass
-
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from puna.api.callers import admit
+from puna.api.errors import error_response
 from puna.api.origins import Hosts, Origins
-from puna.api.wire import error_response
-from puna.errors import BadRequest, PunaError
+from puna.api.requestlog import note
+from puna.errors import PunaError
+from puna.keys import Keyring
 
 _METHODS = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS"
 _STAINLESS = (
@@ -28,28 +29,14 @@ _HEADERS = ",".join(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """An API key known only by its hash, compared in constant time."""
-
-    digest: bytes
-
-    @classmethod
-    def of(cls, secret: str) -> Key:
-        return cls(hashlib.sha256(secret.encode()).digest())
-
-    def matches(self, offered: str) -> bool:
-        return hmac.compare_digest(self.digest, hashlib.sha256(offered.encode()).digest())
-
-
 class Guard:
-    """Lets through what names this server, comes from a listed origin and carries the key, if there is one."""
+    """Lets through what names this server, comes from a listed origin and carries a key with the right for its path."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Hosts, origins: Origins, key: Key | None, loopback: bool) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Hosts, origins: Origins, keys: Keyring, loopback: bool) -> None:
         self._app = app
         self._hosts = hosts
         self._origins = origins
-        self._key = key
+        self._keys = keys
         self._loopback = loopback
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +53,7 @@ class Guard:
         if refusal is None and allowed and origin is not None and not _same_origin(origin, headers):
             send = _with_cors(send, "*" if self._origins.any else origin)
         if refusal is None:
-            refusal = self._preflight(scope, headers, allowed) or self._check_key(scope, headers)
+            refusal = self._preflight(scope, headers, allowed) or self._check_key(scope)
         await (refusal or self._app)(scope, receive, send)
 
     def _refuse(self, scope: Scope, headers: Headers, origin_allowed: bool) -> Response | None:
@@ -97,18 +84,16 @@ class Guard:
             return Response(status_code=204)
         return Response("405 method not allowed", 405, media_type="text/plain")
 
-    def _check_key(self, scope: Scope, headers: Headers) -> Response | None:
-        if self._key is None or (scope["path"] == "/" and scope["method"] in ("GET", "HEAD")):
-            return None
-        scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        offered = {
-            value for value in (bearer if scheme.lower() == "bearer" else "", headers.get("x-api-key", "")) if value
-        }
-        if len(offered) > 1:
-            return error_response(BadRequest("two different keys in one request"))
-        if offered and self._key.matches(offered.pop()):
-            return None
-        return error_response(PunaError("unauthorized: send the server's key as a bearer token", status=401))
+    def _check_key(self, scope: Scope) -> Response | None:
+        try:
+            admit(scope, self._keys)
+        except PunaError as error:
+            note(Request(scope), error=error.message)
+            answer = error_response(scope["path"], error)
+            if error.status == 401:
+                answer.headers["WWW-Authenticate"] = "Bearer"
+            return answer
+        return None
 
 
 def _same_origin(origin: str, headers: Headers) -> bool:

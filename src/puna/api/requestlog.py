@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import logging
-import time
+from time import perf_counter
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from puna.api.metrics import OTHER, Metrics
 
 log = logging.getLogger("puna.requests")
 
 
 class RequestLog:
-    """Routes `note` fields (`model`, token counts); the line is written when the answer ends."""
+    """Routes `note` fields (`model`, token counts). When the answer ends, the line is written and the metrics fed."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.monotonic()
+        started = perf_counter()
         noted: dict[str, object] = {}
         status = 0
-        scope.setdefault("state", {})["log"] = noted
+        scope.setdefault("state", {}).update(log=noted, started=started)
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -35,11 +38,30 @@ class RequestLog:
         try:
             await self._app(scope, receive, watched)
         finally:
-            ms = round((time.monotonic() - started) * 1000, 1)
-            fields = {"method": scope["method"], "path": scope["path"], "status": status, "ms": ms, **noted}
-            log.info("request", extra={"fields": fields})
+            seconds = perf_counter() - started
+            fields = {
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": status,
+                "ms": round(seconds * 1000, 1),
+            }
+            log.info("request", extra={"fields": {**fields, **noted}})
+            self._metrics.ended(_route(scope), status, seconds, noted)
+
+
+def _route(scope: Scope) -> str:
+    """The template of the route that answered, never what a caller wrote; `other` where none did."""
+    template: str | None = getattr(scope.get("route"), "path_format", None)
+    return template or OTHER
 
 
 def note(request: Request, **fields: object) -> None:
     """Add fields to the request's log line."""
     request.scope["state"]["log"].update(fields)
+
+
+def add(request: Request, **amounts: int) -> None:
+    """Add to fields that count: a request may have several answers."""
+    noted = request.scope["state"]["log"]
+    for field, amount in amounts.items():
+        noted[field] = noted.get(field, 0) + amount

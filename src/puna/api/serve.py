@@ -11,15 +11,16 @@ from types import FrameType
 
 import psutil
 import uvicorn
+from prometheus_client import disable_created_metrics
 
 from puna.api.app import build_app
-from puna.api.guard import Key
 from puna.api.logs import log_to_stderr
 from puna.api.origins import Hosts, Origins, is_loopback
 from puna.api.state import Runtime
 from puna.client.endpoint import parse_host
 from puna.engine import Engine
 from puna.errors import PunaError
+from puna.keys import KeyFile, Keyring
 from puna.registry import Registry
 from puna.settings import Settings
 from puna.store import Store, register_embedded
@@ -31,7 +32,8 @@ GRACE_S = 5  # running answers may finish for so long after the first SIGTERM
 
 def run(settings: Settings, *, no_auth: bool = False) -> int:
     """Serve until SIGINT or SIGTERM. Returns the exit code; a refusal to start is one line on stderr."""
-    log_to_stderr(debug=settings.debug not in ("", "0", "false", "False"))
+    log_to_stderr(debug=settings.debug not in ("", "0", "false", "False"), form=settings.log_format)
+    disable_created_metrics()  # type: ignore[no-untyped-call] # they would double the page for nothing
     try:
         server, listener = _prepare(settings, no_auth)
     except PunaError as error:
@@ -51,12 +53,14 @@ def _already_handled(number: int, frame: FrameType | None) -> None:
 
 def _prepare(settings: Settings, no_auth: bool) -> tuple[uvicorn.Server, socket.socket]:
     endpoint = parse_host(settings.host)
-    key = Key.of(settings.api_key.get_secret_value()) if settings.api_key else None
     loopback = is_loopback(endpoint.host)
-    if not loopback and key is None and not no_auth:
+    own = settings.api_key.get_secret_value() if settings.api_key else None
+    keys = Keyring(KeyFile(settings.keys), own, always=not (loopback or no_auth))
+    if not (loopback or no_auth or keys.holds_any):
         raise PunaError(
-            f"{endpoint.host} can be reached from other machines: set PUNA_API_KEY to a secret that callers must send, "
-            "or start with --no-auth if everyone who can reach this address may use, change and delete your models"
+            f"{endpoint.host} can be reached from other machines: make a key for each caller with `puna key create`, "
+            "set PUNA_API_KEY to a secret that all of them send, or start with --no-auth if everyone who can reach "
+            "this address may use, change and delete your models"
         )
     origins = Origins.parse(settings.origins)
     listener = _listen(endpoint.host, endpoint.port)  # before the store is touched: another server may be using it
@@ -71,9 +75,9 @@ def _prepare(settings: Settings, no_auth: bool) -> tuple[uvicorn.Server, socket.
     )
     engine = Engine.build(store, settings)
     runtime = Runtime(store=store, engine=engine, registry=registry, settings=settings, loopback=loopback)
-    app = build_app(runtime, hosts=hosts, origins=origins, key=key)
+    app = build_app(runtime, hosts=hosts, origins=origins, keys=keys)
     reach = "this machine only" if loopback else "every machine that can reach this address"
-    access = "no key needed" if key is None else "with the key"
+    access = "with a key" if keys.needed else "no key needed"
     log.info("listening on http://%s:%d, open to %s, %s", f"[{host}]" if ":" in host else host, port, reach, access)
     config = uvicorn.Config(
         app,

@@ -1,7 +1,7 @@
 """Streamed answers as bare ASGI responses, and the one rule about clients that leave: their work is cancelled at once.
 
-An error before the first line is raised, so that it becomes a real status; after it, it is one line `{"error": …}` and
-the stream ends (contract ollama-http §1.4).
+An error before the first piece is raised, so that it becomes a real status; after it, it is the last piece, in the form
+of the dialect (contract ollama-http §1.4).
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from puna.api.errors import native_error
 from puna.api.requestlog import note
-from puna.api.wire import error_body, line
+from puna.api.wire import line
 from puna.errors import Cancelled, PunaError
 
 STALLED_CLIENT_S = 60.0  # a reader that takes nothing for so long loses its slot (threats T23)
@@ -24,15 +25,17 @@ STALLED_CLIENT_S = 60.0  # a reader that takes nothing for so long loses its slo
 T = TypeVar("T")
 
 
-class NdjsonResponse(Response):
-    """Sends what `lines` yields, one network write per item; an item may hold several lines."""
+class StreamedResponse(Response):
+    """Sends what `pieces` yields, one network write per item. `last_words` tells an error in the stream's own form."""
 
-    media_type = "application/x-ndjson"
-
-    def __init__(self, lines: AsyncGenerator[bytes]) -> None:
+    def __init__(
+        self, pieces: AsyncGenerator[bytes], media_type: str, last_words: Callable[[PunaError], bytes]
+    ) -> None:
         self.status_code = 200
         self.background = None
-        self._lines = lines
+        self.first_headers = [(b"content-type", media_type.encode())]
+        self._pieces = pieces
+        self._last_words = last_words
         self._started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,8 +48,8 @@ class NdjsonResponse(Response):
 
     async def _send_all(self, scope: Scope, send: Send) -> None:
         try:
-            async with aclosing(self._lines) as lines:
-                async for data in lines:
+            async with aclosing(self._pieces) as pieces:
+                async for data in pieces:
                     await self._send(send, data)
         except Cancelled:
             raise
@@ -54,19 +57,33 @@ class NdjsonResponse(Response):
             if not self._started:
                 raise
             note(Request(scope), error=error.message)
-            await self._send(send, line(error_body(error)))
+            await self._send(send, self._last_words(error))
         await self._send(send, b"", more=False)
 
     async def _send(self, send: Send, data: bytes, *, more: bool = True) -> None:
         if not self._started:
             self._started = True
-            await send(_start())
+            await send(self._start())
         await _send_in_time(send, {"type": "http.response.body", "body": data, "more_body": more})
 
+    def _start(self) -> Message:
+        """Fresh for every answer: the guard adds headers to it in place."""
+        return {"type": "http.response.start", "status": 200, "headers": [*self.first_headers]}
 
-def _start() -> Message:
-    """Fresh for every answer: the guard adds headers to it in place."""
-    return {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/x-ndjson")]}
+
+class NdjsonResponse(StreamedResponse):
+    """Lines of JSON; an item may hold several."""
+
+    def __init__(self, lines: AsyncGenerator[bytes]) -> None:
+        super().__init__(lines, "application/x-ndjson", lambda error: line(native_error(error)))
+
+
+class EventStream(StreamedResponse):
+    """Server-sent events; an item may hold several (contract ollama-http §6.2, §7)."""
+
+    def __init__(self, events: AsyncGenerator[bytes], last_words: Callable[[PunaError], bytes]) -> None:
+        super().__init__(events, "text/event-stream", last_words)
+        self.first_headers.append((b"cache-control", b"no-cache"))
 
 
 async def _send_in_time(send: Send, message: Message) -> None:

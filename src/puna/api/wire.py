@@ -1,6 +1,6 @@
-"""Bytes on the native routes: JSON in by the reference's lenient rules, JSON out as Go writes it, errors as one object.
+"""Bytes on the native routes: JSON in by the reference's lenient rules, JSON out as Go writes it.
 
-Contract ollama-http §1.2 (request decoding), §1.3 (response encoding), §1.4 (errors). No business logic.
+Contract ollama-http §1.2 (request decoding), §1.3 (response encoding). No business logic.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from puna.errors import BadRequest, Cancelled, PunaError
+from puna.errors import BadRequest, Cancelled, FieldRefused, PunaError
 
 MODEL = TypeVar("MODEL", bound=BaseModel)
 
@@ -28,15 +28,18 @@ _BIG_INTEGER = re.compile(rb"[0-9]{40}")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # whole pairs are one character by now
 
 
-async def read_json(request: Request, model: type[MODEL]) -> MODEL:
+async def read_json(request: Request, model: type[MODEL], *, empty: str = "missing request body") -> MODEL:
     """The request's body as `model`. Raises `BadRequest` with the reference's texts, 413 for a body over `MAX_BODY`."""
-    return decode(await read_body(request), model)
+    return decode(await read_body(request), model, empty=empty)
 
 
-def decode(body: bytes, model: type[MODEL]) -> MODEL:
-    """JSON text to a request model: unknown keys ignored, `null` means absent, trailing data ignored."""
+def decode(body: bytes, model: type[MODEL], *, empty: str = "missing request body") -> MODEL:
+    """JSON text to a request model: unknown keys ignored, `null` means absent, trailing data ignored.
+
+    `empty` is the dialect's text for a body without anything. A `FieldRefused` names the first field that is wrong.
+    """
     if not body.strip():
-        raise BadRequest("missing request body")
+        raise BadRequest(empty)
     value = parse_json(body)
     if value is None:
         value = {}
@@ -45,7 +48,7 @@ def decode(body: bytes, model: type[MODEL]) -> MODEL:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise BadRequest(_first_problem(error)) from None
+        raise _first_problem(error) from None
 
 
 def parse_json(body: bytes) -> Any:
@@ -108,14 +111,15 @@ def _kind(value: object) -> str:
     return kinds.get(type(value), "value")
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError) -> BadRequest:
     problem = error.errors(include_url=False, include_context=True)[0]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"])[1:]
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, ValueError):  # raised by a validator of ours: its text is meant for the caller
-        return str(cause)
+        return FieldRefused(str(cause), place)
     where = ".".join(str(part) for part in problem["loc"])
     text = problem["msg"]
-    return f"json: field {where}: {text[:1].lower()}{text[1:]}"
+    return FieldRefused(f"json: field {where}: {text[:1].lower()}{text[1:]}", place)
 
 
 async def read_body(request: Request) -> bytes:
@@ -162,12 +166,3 @@ def line(value: object) -> bytes:
 
 def json_response(value: object, status: int = 200) -> Response:
     return Response(encode(value), status, media_type="application/json; charset=utf-8")
-
-
-def error_body(error: PunaError) -> dict[str, str]:
-    return {"error": error.message}
-
-
-def error_response(error: PunaError) -> Response:
-    headers = {"Retry-After": "1"} if error.status == 503 else None
-    return Response(encode(error_body(error)), error.status, headers, media_type="application/json; charset=utf-8")

@@ -5,40 +5,27 @@ Argument counts are checked by `arguments`, not by Typer, for the texts' sake; t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperArgument, TyperCommand, TyperGroup
 
-from puna.cli import arguments
+from puna.cli import administration, arguments
 from puna.cli.arguments import at_least, at_most, exactly
+from puna.cli.grammar import Group, command, words_of
 from puna.errors import BadRequest, PunaError
 
 
-class Commands(TyperGroup):
-    """A group that says `unknown command` in the reference's words and ends its help with the environment."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if self.get_command(ctx, args[0]) is None:
-            visible = [name for name, command in self.commands.items() if not command.hidden]
-            raise arguments.unknown_command(args[0], visible)
-        return super().resolve_command(ctx, args)
+class Commands(Group):
+    """The whole program; its help ends with the environment."""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         from puna.cli.commands.environment import environment_rows
 
         with formatter.section("Environment Variables"):
             formatter.write_dl(environment_rows())
-
-
-class Command(TyperCommand):
-    """A command whose usage line names its words as they are typed; Typer sees one list of them."""
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        words = [param.metavar for param in self.params if isinstance(param, TyperArgument) and param.metavar]
-        return [*words, "[OPTIONS]"]
 
 
 app = typer.Typer(
@@ -50,24 +37,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
-
+app.add_typer(administration.keys, name="key")
+app.add_typer(administration.config, name="config")
 
 Insecure = Annotated[bool, typer.Option("--insecure", help="Talk to the registry without TLS.")]
 
-
-def _words(metavar: str) -> Any:
-    return typer.Argument(metavar=metavar, hidden=True)
-
-
-def _command(name: str, *, hidden: bool = False) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    return app.command(name, cls=Command, hidden=hidden)
+_command = partial(command, app)
+_words = words_of
 
 
 def run_app(words: Sequence[str]) -> int:
     """Parse and run one command line; returns the exit status. Raises `PunaError`."""
-    command = typer.main.get_command(app)
+    program = typer.main.get_command(app)
     try:
-        status = command.main(list(arguments.normalised(words, SWITCHES)), prog_name="puna", standalone_mode=False)
+        status = program.main(list(arguments.normalised(words, SWITCHES)), prog_name="puna", standalone_mode=False)
     except typer.Abort:
         return 1
     except typer.TyperException as error:

@@ -67,11 +67,11 @@ def at_most(count: int, words: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(words)
 
 
-def unknown_command(word: str, commands: Iterable[str]) -> BadRequest:
-    """The error for a command that does not exist, with the commands that may be meant."""
+def unknown_command(word: str, commands: Iterable[str], program: str = "puna") -> BadRequest:
+    """The error for a command that `program` does not have, with the commands that may be meant."""
     similar = get_close_matches(word, list(commands))
     hint = "".join(("\n\nDid you mean this?", *(f"\n\t{name}" for name in similar))) if similar else ""
-    return BadRequest(f'unknown command "{word}" for "puna"{hint}')
+    return BadRequest(f'unknown command "{word}" for "{program}"{hint}')
 
 
 def unknown_flag(flag: str, words: Iterable[str]) -> BadRequest:

@@ -31,6 +31,7 @@ class Answer:
     rendered: str | None = None  # set for a debug rendering, which generates nothing
     image_count: int = 0
     context: list[int] | None = None  # generate: tokens of prompt and answer, there when `final` is
+    dropped_tokens: int = 0  # left out of a prompt that did not fit; known when the first batch is
 
 
 class OutputParser(Protocol):

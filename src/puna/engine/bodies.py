@@ -17,7 +17,7 @@ from puna.prompts.messages import Message, ToolCall
 _MARKER = re.compile(r"\[img(?:-(\d{1,4}))?\]", re.ASCII)
 
 # The engine repeats the whole prompt and every setting in its last event unless told what to keep.
-_LAST_EVENT = ("content", "tokens", "stop", "stop_type", "timings", "completion_probabilities")
+_LAST_EVENT = ("content", "tokens", "stop", "stop_type", "stopping_word", "timings", "completion_probabilities")
 
 
 def completion_body(request: Completion, props: Props) -> dict[str, Any]:
@@ -61,6 +61,8 @@ def chat_body(request: ChatCompletion, props: Props) -> dict[str, Any]:
     """The body of `/v1/chat/completions`."""
     body = engine_body(request.sampling, props.n_ctx) | template_body(request.messages, request.tools, request.think)
     body["stream"] = True
+    if request.sampling.stop:
+        body["verbose"] = True  # the last event says which one ended the answer, and repeats the prompt
     if request.n_probs >= 0:
         body |= {"logprobs": True, "top_logprobs": max(request.n_probs, 1)}
     if request.grammar_schema is not None:

@@ -1,22 +1,32 @@
 """Messages in, one message out: what `/api/chat` means (contract ollama-http §3.6, §4.3, §4.5).
 
 A Go template is rendered and its answer parsed here; a Jinja template is the engine's, which also parses reasoning and
-tool calls.
+tool calls. A forced call is always rendered first and continued as raw text: only that route follows a schema closely.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 from puna.engine.answer import Answer, Batches, grammar_schema, parsed
-from puna.engine.fitting import fit_tokens, fitted, fitting_messages
+from puna.engine.calls import ForcedCall, as_call, first_call_only
+from puna.engine.fitting import fit_tokens, fitted, fitting_messages, prompt_length
 from puna.engine.requests import ChatRequest
 from puna.engine.scheduler import Lease
 from puna.engine.subject import Subject
 from puna.engine.types import ChatCompletion, Completion, SamplingOptions
-from puna.prompts import Message, assemble_chat, normalise_tools, output_parser, render_messages
+from puna.prompts import (
+    Message,
+    assemble_chat,
+    closing_thought,
+    normalise_tools,
+    output_parser,
+    render_messages,
+    told_of_tools,
+)
 
 
 @asynccontextmanager
@@ -24,50 +34,93 @@ async def answer_chat(
     lease: Lease, subject: Subject, request: ChatRequest, sampling: SamplingOptions
 ) -> AsyncIterator[Answer]:
     """Yields one `Answer`; what follows the yield cleans up. Raises what the engine refuses before the first chunk."""
-    tools = normalise_tools(request.tools)
-    messages = assemble_chat(subject.model, request.messages)
-    think = subject.thinks(request)
-    go = subject.choice.go
-
-    async def render(some: Sequence[Message]) -> str:
-        if go is not None:
-            return render_messages(go, some, tools, think)
-        return await lease.driver.apply_template(some, tools, think)
-
+    conversation = _Conversation(lease, subject, request, sampling)
     if request.render_only:
-        images = sum(len(message.images) for message in messages)
-        yield Answer(lease.load_ns, rendered=await render(messages), image_count=images)
+        images = len(_media(conversation.messages))
+        yield Answer(lease.load_ns, rendered=await conversation.render(conversation.messages), image_count=images)
         return
-
-    schema = grammar_schema(request.format)
-    raw = Completion("", sampling, grammar_schema=schema, n_probs=request.n_probs)
-    chat = ChatCompletion(messages, sampling, tools, think, schema, request.n_probs)
-
-    def continued(text: str, prompt: str | Sequence[int], media: tuple[bytes, ...] = ()) -> Batches:
-        """The answer to the rendered `text`, taken apart here. `prompt` is what of it goes to the engine."""
-        names = [tool["function"]["name"] for tool in tools]
-        parser = output_parser(subject.choice, text, think, tools=bool(tools), tool_names=names)
-        return parsed(lease.driver.complete(replace(raw, prompt=prompt, media=media)), parser)
-
-    async def shorten(n_ctx: int) -> Batches:
-        fewer = await fitting_messages(lease.driver, messages, render, n_ctx)
-        text, media = await render(fewer), _media(fewer)
-        whole = replace(chat, messages=fewer)
-        if media:  # what the engine still finds too long, it refuses (§4.5): images cannot be cut
-            return lease.driver.chat(whole) if go is None else continued(text, text, media)
-        tokens = await lease.driver.tokenize(text, bos=True)
-        if go is None and len(tokens) < n_ctx:
-            return lease.driver.chat(whole)
-        return continued(text, fit_tokens(lease, tokens, n_ctx, sampling.num_keep))
-
-    if go is None:
-        first = lease.driver.chat(chat)
-    else:
-        text = await render(messages)
-        first = continued(text, text, _media(messages))
-    batches = fitted(first, shorten if request.truncate else None)
+    answer = Answer(lease.load_ns)
+    first = await conversation.answered()
+    batches = fitted(first, conversation.shortened if request.truncate else None, answer)
+    if conversation.forced is not None:
+        batches = as_call(batches, conversation.forced)
+    elif not request.parallel_tool_calls:
+        batches = first_call_only(batches)
+    answer.batches = batches
     async with aclosing(batches):
-        yield Answer(lease.load_ns, batches)
+        yield answer
+
+
+class _Conversation:
+    """One request: how its messages become a prompt, and the answer to that."""
+
+    def __init__(self, lease: Lease, subject: Subject, request: ChatRequest, sampling: SamplingOptions) -> None:
+        self._lease = lease
+        self._driver = lease.driver
+        self._choice = subject.choice
+        self._go = subject.choice.go
+        self._tools = normalise_tools(request.tools)
+        self._think = subject.thinks(request)
+        self.messages: Sequence[Message] = assemble_chat(subject.model, request.messages)
+        self.forced = ForcedCall.of(request.tools, self._tools, request.must_call)
+        schema: Mapping[str, Any] | None = grammar_schema(request.format)
+        if self.forced is not None:
+            schema = self.forced.schema  # a call says nothing that `format` could be about, nor may `stop` cut it
+            sampling = replace(sampling, stop=())
+            self._prepare(self.forced)
+        self._raw = Completion("", sampling, grammar_schema=schema, n_probs=request.n_probs)
+        self._chat = ChatCompletion(self.messages, sampling, self._tools, self._think, schema, request.n_probs)
+
+    def _prepare(self, forced: ForcedCall) -> None:
+        """The call is constrained from its first token, so there is no room for a thought."""
+        self._think = False if self._think else self._think
+        go = self._go
+        if not (self._lease.runner.props.supports_tools if go is None else go.mentions("tools")):
+            shows_system = go is None or go.mentions("messages") or go.mentions("system")
+            self.messages = told_of_tools(self.messages, forced.tools, system=shows_system)
+            self._tools = ()
+
+    async def render(self, messages: Sequence[Message]) -> str:
+        if self._go is not None:
+            text = render_messages(self._go, messages, self._tools, self._think)
+        else:
+            text = await self._driver.apply_template(messages, self._tools, self._think)
+        return text if self.forced is None else text + closing_thought(self._choice, text)
+
+    async def answered(self) -> Batches:
+        if self._templated:
+            return self._driver.chat(self._chat)
+        if self.forced is not None:
+            await self.forced.prove(self._driver)
+        text = await self.render(self.messages)
+        return self._continued(text, text, _media(self.messages))
+
+    async def shortened(self, n_ctx: int) -> tuple[Batches, int]:
+        """The answer to as many of the newest messages as fit, and the tokens of their prompt."""
+        fewer = await fitting_messages(self._driver, self.messages, self.render, n_ctx)
+        text, media = await self.render(fewer), _media(fewer)
+        tokens = await self._driver.tokenize(text, bos=True)
+        # What the engine still finds too long, it refuses where there are images (§4.5): they cannot be cut.
+        if self._templated and (media or len(tokens) < n_ctx):
+            return self._driver.chat(replace(self._chat, messages=fewer)), prompt_length(tokens, len(media))
+        if media:
+            return self._continued(text, text, media), prompt_length(tokens, len(media))
+        cut = fit_tokens(self._lease, tokens, n_ctx, self._raw.sampling.num_keep)
+        return self._continued(text, cut), len(cut)
+
+    @property
+    def _templated(self) -> bool:
+        """The engine renders the messages and parses the answer itself."""
+        return self._go is None and self.forced is None
+
+    def _continued(self, text: str, prompt: str | Sequence[int], media: tuple[bytes, ...] = ()) -> Batches:
+        """The answer to the rendered `text`, taken apart here. `prompt` is what of it goes to the engine."""
+        batches = self._driver.complete(replace(self._raw, prompt=prompt, media=media))
+        if self.forced is not None:
+            return batches
+        names = [tool["function"]["name"] for tool in self._tools]
+        parser = output_parser(self._choice, text, self._think, tools=bool(self._tools), tool_names=names)
+        return parsed(batches, parser)
 
 
 def _media(messages: Sequence[Message]) -> tuple[bytes, ...]:

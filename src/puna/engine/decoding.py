@@ -38,7 +38,8 @@ class CompletionDecoder:
         final = None
         if event["stop"]:
             self.finished = True
-            final = _final(event["timings"], "length" if event["stop_type"] == "limit" else "stop")
+            reason = "length" if event["stop_type"] == "limit" else "stop"
+            final = _final(event["timings"], reason, event.get("stopping_word") or "")
         logprobs = event.get("completion_probabilities") or ()
         return Chunk(
             text=event["content"],
@@ -78,7 +79,11 @@ class ChatDecoder:
             thinking,
             tool_calls=tuple(call for call in calls if isinstance(call, ToolCall)),
             logprobs=logprobs,
-            final=_final(event["timings"], "length" if choice.get("finish_reason") == "length" else "stop"),
+            final=_final(
+                event["timings"],
+                "length" if choice.get("finish_reason") == "length" else "stop",
+                (event.get("__verbose") or {}).get("stopping_word") or "",
+            ),
         )
 
 
@@ -115,7 +120,7 @@ def _event(payload: bytes) -> Mapping[str, Any]:
     return event
 
 
-def _final(timings: Mapping[str, Any], reason: str) -> Final:
+def _final(timings: Mapping[str, Any], reason: str, stop_text: str = "") -> Final:
     return Final(
         reason="length" if reason == "length" else "stop",
         prompt_tokens=timings["prompt_n"] + timings["cache_n"],
@@ -123,6 +128,7 @@ def _final(timings: Mapping[str, Any], reason: str) -> Final:
         prompt_ns=int(timings["prompt_ms"] * 1e6),
         output_tokens=timings["predicted_n"],
         output_ns=int(timings["predicted_ms"] * 1e6),
+        stop_text=stop_text,
     )
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Protocol, Self
 
 from puna.engine.answer import Answer
+from puna.engine.biases import check_biases, check_tokens, read_biases
 from puna.engine.chat import answer_chat
 from puna.engine.embed import Embedded, embed
+from puna.engine.fitting import prompt_length
 from puna.engine.generate import answer_generate
 from puna.engine.options import merge_options
-from puna.engine.requests import ChatRequest, EmbedRequest, GenerateRequest
+from puna.engine.requests import ChatRequest, EmbedRequest, GenerateRequest, InferenceRequest
 from puna.engine.scheduler import Lease, Scheduler
 from puna.engine.subject import Subject, weights_of
 from puna.engine.types import RunningModel, SamplingOptions
@@ -69,7 +71,7 @@ class Engine:
     @asynccontextmanager
     async def generate(self, subject: Subject, request: GenerateRequest) -> AsyncIterator[Answer]:
         async with (
-            self._leased(subject, request, request.shift) as (lease, sampling),
+            self._inferring(subject, request) as (lease, sampling),
             answer_generate(lease, subject, request, sampling) as answer,
         ):
             yield answer
@@ -77,7 +79,7 @@ class Engine:
     @asynccontextmanager
     async def chat(self, subject: Subject, request: ChatRequest) -> AsyncIterator[Answer]:
         async with (
-            self._leased(subject, request, request.shift) as (lease, sampling),
+            self._inferring(subject, request) as (lease, sampling),
             answer_chat(lease, subject, request, sampling) as answer,
         ):
             yield answer
@@ -85,6 +87,27 @@ class Engine:
     async def embed(self, subject: Subject, request: EmbedRequest) -> Embedded:
         async with self._leased(subject, request) as (lease, _):
             return await embed(lease, request)
+
+    async def tokenize(self, subject: Subject, text: str) -> list[int]:
+        """Ids of `text` in the model's vocabulary. Control tokens in it are parsed, a start token is not added."""
+        async with self._leased(subject, InferenceRequest(), as_loaded=True) as (lease, _):
+            return await lease.driver.tokenize(text)
+
+    async def detokenize(self, subject: Subject, tokens: Sequence[int]) -> str:
+        """The text of `tokens`. Raises `FieldRefused` for an id that the model does not have."""
+        async with self._leased(subject, InferenceRequest(), as_loaded=True) as (lease, _):
+            check_tokens(tokens, lease.runner.props.n_vocab)
+            return await lease.driver.detokenize(tokens)
+
+    async def count_tokens(self, subject: Subject, request: ChatRequest) -> int:
+        """Tokens of the prompt that `request` becomes, before anything is cut; an image counts as an estimate."""
+        ask = replace(request, render_only=True)
+        async with (
+            self._leased(subject, request, as_loaded=True) as (lease, sampling),
+            answer_chat(lease, subject, ask, sampling) as answer,
+        ):
+            tokens = await lease.driver.tokenize(answer.rendered or "", bos=True)
+            return prompt_length(tokens, answer.image_count)
 
     async def context(self, subject: Subject) -> tuple[int, int] | None:
         """The context in tokens and the slots that the model has, or would get if it were loaded now without options.
@@ -106,9 +129,19 @@ class Engine:
         return self._scheduler.queued
 
     @asynccontextmanager
-    async def _leased(
-        self, subject: Subject, request: _Request, shift: bool | None = None
+    async def _inferring(
+        self, subject: Subject, request: InferenceRequest
     ) -> AsyncIterator[tuple[Lease, SamplingOptions]]:
+        biases = read_biases(request.logit_bias)
+        async with self._leased(subject, request, request.shift) as (lease, sampling):
+            check_biases(biases, lease.runner.props.n_vocab)
+            yield lease, replace(sampling, logit_bias=biases)
+
+    @asynccontextmanager
+    async def _leased(
+        self, subject: Subject, request: _Request, shift: bool | None = None, *, as_loaded: bool = False
+    ) -> AsyncIterator[tuple[Lease, SamplingOptions]]:
+        """`as_loaded`: a runner that is there will do, whatever it was loaded with."""
         model = subject.model
         load, sampling = merge_options(model.params, request.options)
         if shift is None:
@@ -121,6 +154,7 @@ class Engine:
                 model.details,
                 replace(load, shift=shift),
                 request.keep_alive_ns,
+                as_loaded=as_loaded,
             )
             async with lease:
                 limit = _CONTEXTS_PER_ANSWER * lease.n_ctx

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
-from puna.engine.answer import Batches
+from puna.engine.answer import Answer, Batches
 from puna.engine.llama import ContextExceeded, LlamaDriver
 from puna.engine.scheduler import Lease
 from puna.errors import BadRequest
 from puna.prompts import Message, cut_prompt, droppable, without
 
 Render = Callable[[Sequence[Message]], Awaitable[str]]
-Shorten = Callable[[int], Awaitable[Batches]]  # the context in tokens → the answer to the request, made to fit it
+Shorten = Callable[[int], Awaitable[tuple[Batches, int]]]
+"""The context in tokens → the answer to the request, made to fit it, and the tokens that its prompt has now."""
 
 _TOKENS_PER_IMAGE = 768  # the reference's estimate
 
@@ -25,14 +26,19 @@ _TOO_LONG = (
 )
 
 
-async def fitted(answer: Batches, shorten: Shorten | None) -> Batches:
-    """`answer`, or that of the shorter form when the request is too long. Raises what the engine refuses."""
+async def fitted(batches: Batches, shorten: Shorten | None, answer: Answer) -> Batches:
+    """`batches`, or those of the shorter form when the request is too long. Raises what the engine refuses.
+
+    What was left out is in `answer` when the first batch is handed out.
+    """
     try:
-        stream = await _started(answer)
+        stream = await _started(batches)
     except ContextExceeded as error:
         if shorten is None:
             raise
-        stream = await _started(await shorten(error.n_ctx))
+        shorter, n_prompt_tokens = await shorten(error.n_ctx)
+        stream = await _started(shorter)
+        answer.dropped_tokens = max(error.n_prompt_tokens - n_prompt_tokens, 0)
     async with aclosing(stream):
         async for batch in stream:
             yield batch
@@ -63,10 +69,15 @@ async def fitting_messages(
     while low < high:
         middle = (low + high) // 2
         fewer = without(messages, middle)
-        length = len(await driver.tokenize(await render(fewer)))
-        length += _TOKENS_PER_IMAGE * sum(len(message.images) for message in fewer)
+        tokens = await driver.tokenize(await render(fewer))
+        length = prompt_length(tokens, sum(len(message.images) for message in fewer))
         low, high = (low, middle) if length < n_ctx else (middle + 1, high)
     return without(messages, high)
+
+
+def prompt_length(tokens: Sequence[int], images: int) -> int:
+    """Tokens of a prompt with images, which count as an estimate each."""
+    return len(tokens) + _TOKENS_PER_IMAGE * images
 
 
 def fit_tokens(lease: Lease, tokens: list[int], n_ctx: int, num_keep: int) -> list[int]:

@@ -42,12 +42,13 @@ async def answer_generate(
     schema = grammar_schema(request.format)
     ask = Completion(text, sampling, grammar_schema=schema, n_probs=request.n_probs, media=request.images)
 
-    async def shorten(n_ctx: int) -> Batches:
+    async def shorten(n_ctx: int) -> tuple[Batches, int]:
         tokens = await lease.driver.tokenize(await prompt.shorter(n_ctx), bos=True)
-        return lease.driver.complete(replace(ask, prompt=fit_tokens(lease, tokens, n_ctx, sampling.num_keep)))
+        fitting = fit_tokens(lease, tokens, n_ctx, sampling.num_keep)
+        return lease.driver.complete(replace(ask, prompt=fitting)), len(fitting)
 
     answer = Answer(lease.load_ns)
-    answer.batches = fitted(lease.driver.complete(ask), shorten if request.truncate else None)
+    answer.batches = fitted(lease.driver.complete(ask), shorten if request.truncate else None, answer)
     if not request.raw:
         parser = output_parser(subject.choice, text, subject.thinks(request), tools=False)
         answer.batches = parsed(_with_context(lease.driver, text, answer.batches, answer), parser)

@@ -65,11 +65,15 @@ class LlamaDriver:
     async def props(self) -> Props:
         """What the runner says about itself; asked once, kept."""
         if self._props is None:
-            async with self._request("GET", "/props") as response:
-                said = orjson.loads(await response.read())
+            said, models = await self._ask("/props"), await self._ask("/v1/models")
             plain = await self.tokenize("a")
             whole = await self.tokenize("a", bos=True)
-            self._props = _props(said, adds_bos=whole[:1] != plain[:1], adds_eos=whole[-1:] != plain[-1:])
+            self._props = _props(
+                said,
+                adds_bos=whole[:1] != plain[:1],
+                adds_eos=whole[-1:] != plain[-1:],
+                n_vocab=models["data"][0]["meta"]["n_vocab"],
+            )
         return self._props
 
     async def complete(self, request: Completion) -> AsyncGenerator[list[Chunk]]:
@@ -77,26 +81,26 @@ class LlamaDriver:
 
         Closing the iterator closes the connection, and the engine's slot is free within one token.
         """
-        await self._prove(request.grammar_schema)
+        if request.grammar_schema is not None:
+            await self.prove(request.grammar_schema)
         body = completion_body(request, await self.props())
         async for chunks in self._stream("/completion", body, CompletionDecoder(request.n_probs)):
             yield chunks
 
     async def chat(self, request: ChatCompletion) -> AsyncGenerator[list[Chunk]]:
         """Answer messages through the model's Jinja template; as `complete`."""
-        await self._prove(request.grammar_schema)
+        if request.grammar_schema is not None:
+            await self.prove(request.grammar_schema)
         body = chat_body(request, await self.props())
         async for chunks in self._stream("/v1/chat/completions", body, ChatDecoder(request.n_probs)):
             yield chunks
 
-    async def _prove(self, schema: Mapping[str, Any] | None) -> None:
+    async def prove(self, schema: Mapping[str, Any]) -> None:
         """Raises `BadRequest` for a schema that the engine cannot follow.
 
         It only logs what its compiler refuses and then writes freely (llguidance), so it is asked once per schema for a
         token that no JSON begins with.
         """
-        if schema is None:
-            return
         check_schema(schema)
         key = hashlib.sha256(orjson.dumps(schema)).digest()
         if key in self._proven:
@@ -121,9 +125,9 @@ class LlamaDriver:
     async def apply_template(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], think: bool | str | None
     ) -> str:
-        """The text that the model's Jinja template makes of a conversation."""
+        """The text that the model's Jinja template makes of a conversation; each image or sound is an `[img]`."""
         prompt: str = (await self._ask("/apply-template", template_body(messages, tools, think)))["prompt"]
-        return prompt
+        return prompt.replace((await self.props()).media_marker, "[img]")
 
     async def embed(self, inputs: Sequence[str | Sequence[int]], *, normalize: bool) -> Embeddings:
         """One vector per text or token list, in order; of length 1 with `normalize`. No text may be empty."""
@@ -136,8 +140,8 @@ class LlamaDriver:
         rows = sorted(answer["data"], key=lambda row: row["index"])
         return Embeddings([_floats(row["embedding"]) for row in rows], answer["usage"]["prompt_tokens"])
 
-    async def _ask(self, path: str, body: Mapping[str, Any]) -> Any:
-        async with self._request("POST", path, body) as response:
+    async def _ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        async with self._request("GET" if body is None else "POST", path, body) as response:
             return orjson.loads(await response.read())
 
     async def _stream(self, path: str, body: Mapping[str, Any], decoder: Decoder) -> AsyncGenerator[list[Chunk]]:
@@ -175,7 +179,7 @@ def _refused(status: int, body: bytes) -> EngineError | ContextExceeded:
         return refusal(None, status)
 
 
-def _props(said: Mapping[str, Any], *, adds_bos: bool, adds_eos: bool) -> Props:
+def _props(said: Mapping[str, Any], *, adds_bos: bool, adds_eos: bool, n_vocab: int) -> Props:
     caps, modalities = said.get("chat_template_caps", {}), said.get("modalities", {})
     return Props(
         n_ctx=said["default_generation_settings"]["n_ctx"],
@@ -185,6 +189,7 @@ def _props(said: Mapping[str, Any], *, adds_bos: bool, adds_eos: bool) -> Props:
         supports_tools=bool(caps.get("supports_tools")),
         adds_bos=adds_bos,
         adds_eos=adds_eos,
+        n_vocab=n_vocab,
     )
 
 

@@ -149,7 +149,7 @@ def merge_options(*sources: Mapping[str, object]) -> tuple[LoadOptions, Sampling
 
 def engine_body(sampling: SamplingOptions, n_ctx: int) -> dict[str, Any]:
     """The sampling fields of a request to llama-server, under its names. `n_ctx` is the slot's context in tokens."""
-    return {
+    body = {
         "n_keep": sampling.num_keep,
         "seed": _seed(sampling.seed),
         "n_predict": sampling.num_predict,
@@ -164,6 +164,9 @@ def engine_body(sampling: SamplingOptions, n_ctx: int) -> dict[str, Any]:
         "frequency_penalty": sampling.frequency_penalty,
         "stop": list(sampling.stop),
     }
+    if sampling.logit_bias:
+        body["logit_bias"] = sampling.logit_bias
+    return body
 
 
 def _seed(seed: int) -> int:

@@ -20,6 +20,7 @@ class InferenceRequest:
     truncate: bool = True
     shift: bool | None = None  # None = the family's default
     n_probs: int = -1  # -1 = no logprobs, otherwise how many alternatives per token
+    logit_bias: Mapping[int, float] = field(default_factory=dict)  # token id → what is added to its logit, −100…100
     render_only: bool = False
 
 
@@ -38,6 +39,8 @@ class GenerateRequest(InferenceRequest):
 class ChatRequest(InferenceRequest):
     messages: Sequence[Message]
     tools: Sequence[Mapping[str, Any]] = ()
+    must_call: Sequence[str] = ()  # names of `tools`: the answer is one call of one of them, on any model
+    parallel_tool_calls: bool = True  # False: the first call is kept, the others are left out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

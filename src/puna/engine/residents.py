@@ -77,6 +77,7 @@ class Waiter:
     details: Mapping[str, Any]
     load: LoadOptions
     keep_alive_ns: int | None
+    as_loaded: bool = False  # any runner of the weights will do, whatever its options
     granted: asyncio.Future[Resident] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 

@@ -89,12 +89,17 @@ class Scheduler:
         details: Mapping[str, Any],
         load: LoadOptions,
         keep_alive_ns: int | None = None,
+        *,
+        as_loaded: bool = False,
     ) -> Lease:
-        """Wait for a runner that fits the request. Raises `Busy`, `LoadFailed`; cancelling it gives the place up."""
+        """Wait for a runner that fits (`as_loaded`: any of the weights); cancelling it gives the place up.
+
+        Raises `Busy`, `LoadFailed`.
+        """
         if self._owner is None:
             raise _closed()
         began = time.monotonic_ns()
-        waiter = Waiter(weights, name, manifest, details, load, keep_alive_ns)
+        waiter = Waiter(weights, name, manifest, details, load, keep_alive_ns, as_loaded)
         self._tell(lambda: self._on_wanted(waiter))
         try:
             resident = await waiter.granted
@@ -257,7 +262,8 @@ class Scheduler:
         return resident if resident.runner.alive and self._serves(resident, waiter) else None
 
     def _serves(self, resident: Resident, waiter: Waiter) -> bool:
-        return not needs_reload(resident.plan, waiter.weights, waiter.load, self._limits.context_length)
+        wanted, context_length = waiter.load, self._limits.context_length
+        return waiter.as_loaded or not needs_reload(resident.plan, waiter.weights, wanted, context_length)
 
     def _joined(self, resident: Resident) -> list[Waiter]:
         """Who waits for the load of this runner."""

@@ -23,26 +23,35 @@ _RANGE = re.compile(r"\{(\d+),(\d+)\}", re.ASCII)
 _REPEATS = ("Items", "Length", "Properties")  # counted by `min…` and `max…`
 
 
-def check_schema(schema: Mapping[str, Any]) -> None:
-    """Raises `BadRequest` that names the limit which the schema passes.
+class _PassesLimit(Exception):
+    """What the schema asks too much of, in words."""
 
-    Repeats multiply on the way down: a list of 1,000 lists of 1,000 is a million.
-    """
+
+def check_schema(schema: Mapping[str, Any], field: str = "format") -> None:
+    """Raises `BadRequest` that names the limit which the schema passes; `field` is where the caller put it."""
+    try:
+        _check_nodes(schema)
+    except _PassesLimit as limit:
+        raise BadRequest(f"invalid {field}: {limit}") from None
+
+
+def _check_nodes(schema: Mapping[str, Any]) -> None:
+    """Repeats multiply on the way down: a list of 1,000 lists of 1,000 is a million."""
     nodes = 0
     waiting: list[tuple[Any, int, int]] = [(schema, 1, 1)]
     while waiting:
         node, depth, repeats = waiting.pop()
         nodes += 1
         if nodes > MAX_NODES:
-            raise BadRequest(f"invalid format: the schema has more than {MAX_NODES} parts")
+            raise _PassesLimit(f"the schema has more than {MAX_NODES} parts")
         if depth > MAX_DEPTH:
-            raise BadRequest(f"invalid format: the schema is nested deeper than {MAX_DEPTH} levels")
+            raise _PassesLimit(f"the schema is nested deeper than {MAX_DEPTH} levels")
         if isinstance(node, list):
             waiting.extend((part, depth + 1, repeats) for part in node)
         elif isinstance(node, Mapping):
             repeats *= _own_repeats(node)
             if repeats > MAX_REPEATS:
-                raise BadRequest(f"invalid format: the schema asks for more than {MAX_REPEATS} repeats")
+                raise _PassesLimit(f"the schema asks for more than {MAX_REPEATS} repeats")
             waiting.extend((part, depth + 1, repeats) for part in node.values())
 
 
@@ -66,9 +75,9 @@ def _check_range(node: Mapping[str, Any], low: str, high: str) -> int:
 def _check_pattern(pattern: str) -> None:
     """All counts of the pattern multiplied, nested or not: strict, simple, and no pattern is parsed."""
     if len(pattern) > MAX_PATTERN:
-        raise BadRequest(f"invalid format: a pattern is longer than {MAX_PATTERN} characters")
+        raise _PassesLimit(f"a pattern is longer than {MAX_PATTERN} characters")
     if any(int(low) > int(high) for low, high in _RANGE.findall(pattern)):
-        raise BadRequest("invalid format: a pattern counts from a number down to a smaller one")
+        raise _PassesLimit("a pattern counts from a number down to a smaller one")
     product, digits, inside = 1, "", False
     for character in pattern:
         if character == "{":
@@ -81,4 +90,4 @@ def _check_pattern(pattern: str) -> None:
         else:
             inside = False
         if product > MAX_REPEATS:
-            raise BadRequest(f"invalid format: a pattern asks for more than {MAX_REPEATS} repeats")
+            raise _PassesLimit(f"a pattern asks for more than {MAX_REPEATS} repeats")

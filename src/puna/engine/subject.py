@@ -35,7 +35,7 @@ class Subject:
         self._check_image()
         self._check_think(request)
         self._check_completion("chat")
-        self._require("tools", bool(request.tools))
+        self._require("tools", bool(request.tools) and not request.must_call)  # any model can be made to call
         self._require("vision", any(message.images for message in request.messages))
 
     def thinks(self, request: InferenceRequest) -> bool | str | None:

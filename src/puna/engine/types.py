@@ -64,6 +64,7 @@ class SamplingOptions:
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     stop: tuple[str, ...] = ()
+    logit_bias: tuple[tuple[int, float], ...] = ()  # token id and what is added to its logit; no option of §4.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class Final:
     prompt_ns: int  # time on the tokens really evaluated
     output_tokens: int
     output_ns: int
+    stop_text: str = ""  # the stop sequence that ended it, where the engine says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ class Props:
     supports_tools: bool  # False: the Jinja template knows no tools and the engine ignores them in silence
     adds_bos: bool
     adds_eos: bool
+    n_vocab: int  # tokens that the model knows
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What text the model really sees, and how its text is read back: templates, chat assembly, truncation, parsers."""
 
 from puna.prompts.assemble import assemble_chat, assemble_generate
+from puna.prompts.calling import told_of_tools
 from puna.prompts.capabilities import capabilities, list_capabilities
 from puna.prompts.choice import (
     TemplateChoice,
@@ -10,7 +11,7 @@ from puna.prompts.choice import (
 )
 from puna.prompts.gotemplate import GoTemplate
 from puna.prompts.messages import Message, Tool, ToolCall, normalise_tools
-from puna.prompts.output import OutputParser, Piece, output_parser
+from puna.prompts.output import OutputParser, Piece, closing_thought, output_parser
 from puna.prompts.render import render_messages, render_prompt, render_suffix
 from puna.prompts.templatedata import Think
 from puna.prompts.thinking import ThinkingParser, infer_tags
@@ -32,6 +33,7 @@ __all__ = [
     "assemble_generate",
     "capabilities",
     "choose_template",
+    "closing_thought",
     "cut_prompt",
     "droppable",
     "infer_tag",
@@ -44,5 +46,6 @@ __all__ = [
     "render_messages",
     "render_prompt",
     "render_suffix",
+    "told_of_tools",
     "without",
 ]

@@ -65,6 +65,12 @@ def output_parser(
     return OutputParser(thinking, calls)
 
 
+def closing_thought(choice: TemplateChoice, prompt: str) -> str:
+    """What ends the thought that the rendered `prompt` has opened for the answer; empty where it has opened none."""
+    tags = _tags(choice)
+    return f"\n{tags[1]}\n\n" if tags and prompt.rstrip().endswith(tags[0]) else ""
+
+
 def _tags(choice: TemplateChoice) -> Tags | None:
     return infer_tags(choice.go) if choice.go is not None else _JINJA_TAGS
 

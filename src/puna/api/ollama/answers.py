@@ -118,19 +118,3 @@ def _logprob(entry: Logprob) -> Wire:
     if entry.raw:
         value["bytes"] = list(entry.raw)
     return value
-
-
-def concatenated(chunks: Iterable[Chunk]) -> Chunk:
-    """One chunk that holds a whole stream: texts, calls and logprobs in order, the last `final`."""
-    text: list[str] = []
-    thinking: list[str] = []
-    calls: list[ToolCall] = []
-    entries: list[Logprob] = []
-    final: Final | None = None
-    for chunk in chunks:
-        text.append(chunk.text)
-        thinking.append(chunk.thinking)
-        calls.extend(chunk.tool_calls)
-        entries.extend(chunk.logprobs)
-        final = chunk.final or final
-    return Chunk("".join(text), "".join(thinking), tuple(calls), (), tuple(entries), final)

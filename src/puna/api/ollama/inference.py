@@ -11,15 +11,15 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.api import inference
 from puna.api.ollama import answers
-from puna.api.ollama.names import find_model
 from puna.api.ollama.schemas import ChatBody, EmbedBody, EmbeddingsBody, GenerateBody, MessageBody
 from puna.api.openapi import takes
-from puna.api.requestlog import note
 from puna.api.state import runtime
 from puna.api.streams import NdjsonResponse, answer
+from puna.api.timing import timed
 from puna.api.wire import json_response, line, read_json
-from puna.engine import Answer, Chunk, Subject
+from puna.engine import Answer, Chunk
 from puna.engine.requests import ChatRequest, EmbedRequest, GenerateRequest
 from puna.errors import BadRequest, PunaError
 from puna.prompts.messages import Message, ToolCall
@@ -34,7 +34,7 @@ async def generate(request: Request) -> Response:
     started = time.monotonic_ns()
     body = await read_json(request, GenerateBody)
     engine = runtime(request).engine
-    subject = _subject(request, body.model)
+    subject = inference.subject_of(request, body.model)
     if not body.prompt and body.keep_alive_is_zero:
         engine.unload(subject)
         return json_response(_load_answer(body.model, {"response": ""}, "unload"))
@@ -50,7 +50,7 @@ async def generate(request: Request) -> Response:
     )
     subject.check_generate(ask)
     if not body.prompt:
-        await answer(request, lambda: engine.load(subject, ask))
+        await inference.load(request, subject, ask)
         return json_response(_load_answer(body.model, {"response": ""}, "load"))
     shapes = _Shapes(body.model, started, {"response": ""}, answers.generate_chunk, answers.generate_final)
     return await _respond(request, lambda: engine.generate(subject, ask), body.stream, shapes)
@@ -61,7 +61,7 @@ async def chat(request: Request) -> Response:
     started = time.monotonic_ns()
     body = await read_json(request, ChatBody)
     engine = runtime(request).engine
-    subject = _subject(request, body.model, empty="model is required")
+    subject = inference.subject_of(request, body.model, empty="model is required")
     nothing = {"message": {"role": "assistant", "content": ""}}
     if not body.messages and body.keep_alive_is_zero:
         engine.unload(subject)
@@ -69,7 +69,7 @@ async def chat(request: Request) -> Response:
     ask = ChatRequest(messages=[_message(item) for item in body.messages], tools=body.tools, **body.common())
     subject.check_chat(ask)
     if not body.messages:
-        await answer(request, lambda: engine.load(subject, ask))
+        await inference.load(request, subject, ask)
         return json_response(_load_answer(body.model, nothing, "load"))
 
     def final(model: str, chunk: Chunk, counters: Mapping[str, int], context: list[int] | None) -> Wire:
@@ -121,8 +121,7 @@ async def _respond(
         async with opened() as found:
             if found.rendered is not None:
                 return shapes.rendered(found)
-            chunk = answers.concatenated([chunk async for batch in found.batches for chunk in batch])
-            _note_end(request, chunk, found)
+            chunk = inference.concatenated([chunk async for batch in timed(request, found) for chunk in batch])
             return shapes.wire(chunk, found)
 
     return json_response(await answer(request, whole))
@@ -135,30 +134,8 @@ async def _lines(
         if found.rendered is not None:
             yield line(shapes.rendered(found))
             return
-        async for batch in found.batches:
+        async for batch in timed(request, found):
             yield b"".join([line(shapes.wire(chunk, found)) for chunk in batch])
-            if batch:
-                _note_end(request, batch[-1], found)
-
-
-def _note_end(request: Request, chunk: Chunk, found: Answer) -> None:
-    if (final := chunk.final) is not None:
-        note(
-            request,
-            prompt_tokens=final.prompt_tokens,
-            cached_tokens=final.cached_tokens,
-            output_tokens=final.output_tokens,
-            load_ms=found.load_ns // 1_000_000,
-            prompt_ms=final.prompt_ns // 1_000_000,
-            output_ms=final.output_ns // 1_000_000,
-            reason=final.reason,
-        )
-
-
-def _subject(request: Request, text: str, *, empty: str | None = None, absent: str | None = None) -> Subject:
-    state = runtime(request)
-    note(request, model=text)
-    return state.engine.subject(text, find_model(state.store, text, empty=empty, absent=absent))
 
 
 def _load_answer(model: str, middle: Wire, reason: str) -> Wire:
@@ -185,8 +162,7 @@ async def embed(request: Request) -> Response:
     started = time.monotonic_ns()
     body = await read_json(request, EmbedBody)
     inputs = _embed_inputs(body.input)
-    subject = _subject(request, body.model, absent=f'model "{body.model}" not found, try pulling it first')
-    engine = runtime(request).engine
+    subject = inference.subject_of(request, body.model, absent=f'model "{body.model}" not found, try pulling it first')
     ask = EmbedRequest(
         inputs=inputs,
         truncate=body.truncate,
@@ -195,9 +171,9 @@ async def embed(request: Request) -> Response:
         keep_alive_ns=body.keep_alive,
     )
     if not inputs:
-        await answer(request, lambda: engine.load(subject, ask))
+        await inference.load(request, subject, ask)
         return json_response({"model": body.model, "embeddings": []})
-    found = await answer(request, lambda: engine.embed(subject, ask))
+    found = await inference.embed(request, subject, ask)
     value: Wire = {
         "model": body.model,
         "embeddings": found.vectors,
@@ -223,17 +199,16 @@ def _embed_inputs(value: object) -> list[str]:
 async def embeddings(request: Request) -> Response:
     """The legacy route. Seed 002 names the key `embeddings`, clients read `embedding`: the same array under both."""
     body = await read_json(request, EmbeddingsBody)
-    subject = _subject(
+    subject = inference.subject_of(
         request, body.model, empty="model is required", absent=f'model "{body.model}" not found, try pulling it first'
     )
-    engine = runtime(request).engine
     inputs = [body.prompt] if body.prompt else []
     ask = EmbedRequest(inputs=inputs, normalize=False, options=body.options, keep_alive_ns=body.keep_alive)
     if not inputs:
-        await answer(request, lambda: engine.load(subject, ask))
+        await inference.load(request, subject, ask)
         return json_response({"embedding": [], "embeddings": []})
     try:
-        vector = (await answer(request, lambda: engine.embed(subject, ask))).vectors[0]
+        vector = (await inference.embed(request, subject, ask)).vectors[0]
     except BadRequest as error:
         raise PunaError(error.message) from None
     return json_response({"embedding": vector, "embeddings": vector})

@@ -8,9 +8,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.api.names import find_model, parse_lookup, parse_reference
 from puna.api.ollama import catalogue
 from puna.api.ollama.create import create_request, creating
-from puna.api.ollama.names import find_model, parse_lookup, parse_reference
 from puna.api.ollama.progress import told
 from puna.api.ollama.schemas import CopyBody, CreateBody, DeleteBody, ShowBody
 from puna.api.openapi import takes

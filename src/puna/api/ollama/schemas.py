@@ -1,7 +1,6 @@
 """Request bodies of the native routes, as the reference reads them (contract ollama-http §1.2, §3).
 
-A `null` is an absent key, unknown keys are ignored, keys match exactly first and without case otherwise. Types are
-strict: a string where a number belongs is a 400.
+What all bodies have in common is said in `puna.api.schemas`.
 """
 
 from __future__ import annotations
@@ -10,29 +9,12 @@ import base64
 import binascii
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field
 
+from puna.api.schemas import TopLogprobs, Wire
 from puna.units import parse_keep_alive_ns
 
 THINK_LEVELS = ("high", "medium", "low", "max")
-
-
-class Wire(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_keys(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        known = {field.alias or name for name, field in cls.model_fields.items()}
-        result = {key: item for key, item in value.items() if item is not None and key in known}
-        if len(result) < len(value):  # a key in another case counts where the exact one is missing
-            for key, item in value.items():
-                folded = key.lower() if isinstance(key, str) else key
-                if item is not None and folded in known and folded not in result:
-                    result[folded] = item
-        return result
 
 
 def _decode_image(value: object) -> bytes:
@@ -56,12 +38,6 @@ def _check_think(value: object) -> object:
     raise ValueError(f"think must be a boolean or string ({choices})")
 
 
-def _check_top_logprobs(value: int) -> int:
-    if not 0 <= value <= 20:
-        raise ValueError("top_logprobs must be between 0 and 20")
-    return value
-
-
 def _keep_alive(value: object) -> int | None:
     return parse_keep_alive_ns(value)
 
@@ -69,7 +45,6 @@ def _keep_alive(value: object) -> int | None:
 Image = Annotated[bytes, BeforeValidator(_decode_image, json_schema_input_type=str)]
 KeepAlive = Annotated[int | None, BeforeValidator(_keep_alive, json_schema_input_type=str | float)]
 Think = Annotated[bool | str | None, BeforeValidator(_check_think, json_schema_input_type=bool | str)]
-TopLogprobs = Annotated[int, AfterValidator(_check_top_logprobs)]
 
 
 class _Inference(Wire):
@@ -153,6 +128,20 @@ class EmbeddingsBody(Wire):
     prompt: str = ""
     keep_alive: KeepAlive = None
     options: dict[str, Any] = Field(default_factory=dict)
+
+
+class TokenizeBody(Wire):
+    """Puna's own."""
+
+    model: str = ""
+    content: str = ""
+
+
+class DetokenizeBody(Wire):
+    """Puna's own. An id that no vocabulary can have is refused here, one that this model has not by the engine."""
+
+    model: str = ""
+    tokens: list[Annotated[int, Field(ge=0, lt=1 << 31)]] = Field(default_factory=list)
 
 
 class NamedBody(Wire):

@@ -15,7 +15,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from puna.api.ollama.names import parse_reference
+from puna.api.callers import caller_name
+from puna.api.names import parse_reference
 from puna.api.ollama.progress import told
 from puna.api.ollama.schemas import OutdatedBody, TransferBody, VerifyBody
 from puna.api.openapi import takes
@@ -39,7 +40,7 @@ async def pull(request: Request) -> Response:
     body = await read_json(request, TransferBody)
     state = runtime(request)
     name = await asyncio.to_thread(state.store.resolve, parse_reference(body.target))
-    note(request, model=name.full, caller=_caller(request))
+    note(request, model=name.full, caller=caller_name(request))
     steps = state.registry.pull(name, insecure=body.insecure)
     return await told(request, _under_way(steps), stream=body.stream)
 
@@ -51,7 +52,7 @@ async def push(request: Request) -> Response:
         raise BadRequest("model is required")
     state = runtime(request)
     name = await asyncio.to_thread(state.store.resolve, ModelName.parse(body.target))
-    note(request, model=name.full, caller=_caller(request))
+    note(request, model=name.full, caller=caller_name(request))
     steps = state.registry.push(name, insecure=body.insecure)
     await asyncio.to_thread(_log_push, request, state.store, name)
     return await told(request, _under_way(steps), stream=body.stream)
@@ -107,14 +108,10 @@ def _log_push(request: Request, store: Store, name: ModelName) -> None:
     except (NotFound, StoreError):  # nothing will leave
         return
     fields = {
-        "caller": _caller(request),
+        "caller": caller_name(request),
         "destination": name.host,
         "model": name.full,
         "digest": manifest.digest.hex,
         "bytes": manifest.size,
     }
     log.info("push", extra={"fields": fields})
-
-
-def _caller(request: Request) -> str:
-    return request.client.host if request.client else "unknown"

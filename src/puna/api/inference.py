@@ -1,0 +1,52 @@
+"""What the routes that run a model have in common, whatever their dialect: the model by its name, the whole of an
+answer, what the log says about loads and embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.requests import Request
+
+from puna.api.names import find_model
+from puna.api.requestlog import note
+from puna.api.state import runtime
+from puna.api.streams import answer
+from puna.engine import Chunk, Embedded, EmbedRequest, Final, Logprob, Subject
+from puna.engine.requests import InferenceRequest
+from puna.prompts.messages import ToolCall
+
+
+def subject_of(request: Request, text: str, *, empty: str | None = None, absent: str | None = None) -> Subject:
+    """The model that `text` names. Raises as `find_model`, with the route's own words for no name and no model."""
+    state = runtime(request)
+    note(request, model=text)
+    return state.engine.subject(text, find_model(state.store, text, empty=empty, absent=absent))
+
+
+async def load(request: Request, subject: Subject, ask: InferenceRequest | EmbedRequest) -> None:
+    """Bring the model to memory and leave it there."""
+    load_ns = await answer(request, lambda: runtime(request).engine.load(subject, ask))
+    note(request, load_ms=load_ns // 1_000_000)
+
+
+async def embed(request: Request, subject: Subject, ask: EmbedRequest) -> Embedded:
+    """One vector per input; what it cost is noted."""
+    found = await answer(request, lambda: runtime(request).engine.embed(subject, ask))
+    note(request, prompt_tokens=found.prompt_tokens, load_ms=found.load_ns // 1_000_000)
+    return found
+
+
+def concatenated(chunks: Iterable[Chunk]) -> Chunk:
+    """One chunk that holds a whole stream: texts, calls and logprobs in order, the last `final`."""
+    text: list[str] = []
+    thinking: list[str] = []
+    calls: list[ToolCall] = []
+    entries: list[Logprob] = []
+    final: Final | None = None
+    for chunk in chunks:
+        text.append(chunk.text)
+        thinking.append(chunk.thinking)
+        calls.extend(chunk.tool_calls)
+        entries.extend(chunk.logprobs)
+        final = chunk.final or final
+    return Chunk("".join(text), "".join(thinking), tuple(calls), (), tuple(entries), final)
