@@ -101,6 +101,14 @@ def test_order_of_arguments_is_kept() -> None:
     assert list(call.arguments) == ["z", "a"]
 
 
+@pytest.mark.parametrize("between", ["<tool>", "and ", "[x"])
+def test_without_a_tag_anything_but_an_object_ends_the_calls(between: str) -> None:
+    call = '{"name":"sum","arguments":{}}'
+    expected = (between.removeprefix("[") + call, [(0, "sum", {})])
+    assert parsed([call + between + call], "{") == expected
+    assert parsed([call, between[:2], between[2:] + call], "{") == expected
+
+
 def test_T16_arguments_nested_too_deep_are_text() -> None:
     text = '{"name":"f","arguments":' + '{"a":' * 100_000 + "1" + "}" * 100_001
     assert parsed([text], "{") == (text, [])

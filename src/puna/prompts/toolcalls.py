@@ -93,7 +93,9 @@ class ToolCallParser:
         return content
 
     def _take_calls(self) -> Iterator[ToolCall]:
-        while (found := self._object.advance(self._held)) is not None:
+        while not self._is_text():
+            if (found := self._object.advance(self._held)) is None:
+                return
             start, end = found
             call = self._call(self._held[:start], self._held[start:end])
             if call is None:
@@ -101,11 +103,12 @@ class ToolCallParser:
             yield call
             self._held = self._held[end:]
             self._object = _ObjectScan()
-        if found is not None or (self._tag in _BARE_TAGS and self._is_text()):
-            self._state = _State.TEXT
+        self._state = _State.TEXT
 
     def _is_text(self) -> bool:
         """Without a tag, anything but an object ends the calls; separators around an answer's rest are dropped."""
+        if self._tag not in _BARE_TAGS or self._object.begun:
+            return False
         rest = self._held.lstrip(_SEPARATORS)
         if not rest or rest.startswith("{"):
             return False
