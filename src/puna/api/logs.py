@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -16,7 +17,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./:@+-]+", re.ASCII)
 _MAX_TEXT = 1000  # characters of one field: model names and paths come from callers
 
 
-class _Lines(logging.Formatter):
+class _Lines(logging.Formatter, ABC):
     """A record's own fields come in `extra={"fields": {…}}`."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -31,8 +32,9 @@ class _Lines(logging.Formatter):
             fields["error"] = self.formatException(record.exc_info)
         return self.line(fields)
 
+    @abstractmethod
     def line(self, fields: Mapping[str, object]) -> str:
-        raise NotImplementedError
+        """The fields as one line of text."""
 
 
 class Logfmt(_Lines):

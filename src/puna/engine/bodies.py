@@ -104,13 +104,19 @@ def _tool_call(call: ToolCall) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
 
 
-def _media_part(data: bytes) -> dict[str, Any]:
-    """The kind is told from the bytes (contract ollama-http §4.6). The engine reads images by content, not by type."""
-    encoded = base64.b64encode(data).decode()
+def sound_format(data: bytes) -> str | None:
+    """`wav` or `mp3` for a recording, None for what is an image (contract ollama-http §4.6): told from the bytes."""
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
-        return {"type": "input_audio", "input_audio": {"data": encoded, "format": "wav"}}
-    if data[:3] == b"ID3" or (len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0 and data[1] != 0xD8):
-        return {"type": "input_audio", "input_audio": {"data": encoded, "format": "mp3"}}
+        return "wav"
+    frame = len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0 and data[1] != 0xD8  # 0xD8: a JPEG
+    return "mp3" if frame or data[:3] == b"ID3" else None
+
+
+def _media_part(data: bytes) -> dict[str, Any]:
+    """The engine reads images by content, not by type."""
+    encoded = base64.b64encode(data).decode()
+    if sound := sound_format(data):
+        return {"type": "input_audio", "input_audio": {"data": encoded, "format": sound}}
     return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{encoded}"}}
 
 

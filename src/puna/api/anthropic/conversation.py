@@ -5,12 +5,12 @@ A block that cannot be honoured is refused by its type: without it the model wou
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import ValidationError
 
 from puna.api.anthropic.schemas import AnthropicBlock, AnthropicMessage, AnthropicToolResult
+from puna.api.media import base64_bytes
 from puna.errors import BadRequest
 from puna.prompts.messages import Message, ToolCall
 
@@ -109,11 +109,8 @@ def _image(block: AnthropicBlock) -> bytes:
         raise BadRequest("invalid image source")
     if block.source.type != "base64":
         raise BadRequest(f"invalid image source type: {block.source.type[:64]}. Only base64 images are supported.")
-    try:
-        data = base64.b64decode("".join(block.source.data.split()), validate=True)
-    except ValueError:
-        data = b""
-    if not data:
+    data = base64_bytes("".join(block.source.data.split()))
+    if data is None:
         raise BadRequest("invalid image source: its data must be base64")
     return data
 

@@ -19,6 +19,7 @@ from puna.api.state import runtime
 from puna.api.streams import answer
 from puna.api.timing import timed
 from puna.api.wire import MAX_BODY, body_parts, line
+from puna.engine.bodies import sound_format
 from puna.engine.requests import ChatRequest
 from puna.errors import BadRequest, FieldRefused, PunaError
 from puna.prompts.messages import Message
@@ -103,7 +104,7 @@ async def _ask(form: FormData) -> ChatRequest:
     if not file.size:
         raise FieldRefused("audio file is empty", "file")
     sound = await file.read()
-    if not _is_sound(sound):
+    if sound_format(sound) is None:
         raise FieldRefused("file must be a WAV or MP3 recording", "file")
     if (wanted := _text(form, "response_format")) in _NEEDS_TIMES:
         raise FieldRefused(f"response_format {wanted} needs time stamps, use json or text", "response_format")
@@ -134,10 +135,3 @@ def _temperature(form: FormData) -> float:
     if not 0 <= value <= 1:
         raise FieldRefused("temperature must be between 0 and 1", "temperature")
     return value
-
-
-def _is_sound(data: bytes) -> bool:
-    """What the engine takes for a sound and not for an image (§4.6): RIFF/WAVE, ID3, or a frame of MPEG audio."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
-        return True
-    return data[:3] == b"ID3" or (len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0)

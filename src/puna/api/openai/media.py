@@ -1,10 +1,8 @@
-"""Images and sound inside a request: base64 only, whatever is an address is refused unread (threats T07)."""
+"""The `data:` URLs of OpenAI's bodies (contract ollama-http §6.2)."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-
+from puna.api.media import base64_bytes
 from puna.errors import FieldRefused
 
 _IMAGE_PREFIXES = (
@@ -28,11 +26,8 @@ def image_of(url: str, param: str) -> bytes:
 
 
 def decoded(text: str, refusal: str, param: str) -> bytes:
-    """Standard base64 with its padding. Raises `FieldRefused` with the words of `refusal`."""
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise FieldRefused(refusal, param) from None
-    if not data:
+    """Raises `FieldRefused` with the words of `refusal` for what is no base64."""
+    data = base64_bytes(text)
+    if data is None:
         raise FieldRefused(refusal, param)
     return data
