@@ -17,9 +17,10 @@ from cryptography.x509.oid import NameOID
 
 from puna.names import ModelName
 from puna.registry.dialing import Resolve
-from puna.registry.egress import Egress, Patience
+from puna.registry.egress import Egress
 from puna.registry.hosts import Registries
 from puna.registry.identity import Identity
+from puna.registry.patience import Patience
 from puna.registry.repository import Repository
 
 IMPATIENT = Patience(connect_s=2, stall_s=0.5, answer_s=1, commit_s=2, tries=1, first_pause_s=0)

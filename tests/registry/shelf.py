@@ -17,6 +17,7 @@ from puna.registry.hosts import Registries
 from puna.registry.identity import Identity
 from puna.registry.patience import Patience
 from puna.registry.repository import Repository
+from puna.store import Part
 
 QUICK = Patience(
     connect_s=2,
@@ -28,6 +29,11 @@ QUICK = Patience(
     slow_window_s=1,
     slow_bytes=10,
 )
+
+
+def parts_of(size: int, step: int) -> list[Part]:
+    """Parts of `step` bytes, for blobs that are too small for more than one."""
+    return [Part(number, at, min(step, size - at)) for number, at in enumerate(range(0, size, step))]
 
 
 def digest_of(data: bytes) -> Digest:
@@ -57,7 +63,6 @@ class Shelf:
     ranges: bool = True
     asked: list[tuple[int, int]] = field(default_factory=list)
     sent: int = 0
-    url: str = ""
 
     def put(self, data: bytes) -> Digest:
         digest = digest_of(data)

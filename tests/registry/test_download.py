@@ -19,7 +19,7 @@ from puna.registry.identity import Identity
 from puna.registry.pace import Pace
 from puna.registry.repository import Repository
 from puna.store import Part, Store
-from tests.registry.shelf import QUICK, Answer, Shelf, repository_at, serving
+from tests.registry.shelf import QUICK, Answer, Shelf, parts_of, repository_at, serving
 
 DATA = random.Random(3).randbytes(3_000_000)
 PARTS = 8
@@ -29,18 +29,7 @@ PARTS = 8
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight parts of a blob that is too small for more than one."""
 
-    def cut(size: int) -> list[Part]:
-        step = -(-size // PARTS) or 1
-        return [Part(number, at, min(step, size - at)) for number, at in enumerate(range(0, size, step))]
-
-    monkeypatch.setattr(module, "cut", cut)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "models")
-    store.start()
-    return store
+    monkeypatch.setattr(module, "cut", lambda size: parts_of(size, -(-size // PARTS) or 1))
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from yarl import URL
 
 from puna.errors import Forbidden, Interrupted, RegistryError
 from puna.registry.dialing import Dialer
-from puna.registry.egress import Egress, Patience, follow
+from puna.registry.egress import Egress, follow
 from puna.registry.hosts import Origin, Registries
+from puna.registry.patience import Patience
 from puna.registry.token import Token
 from tests.registries.background import Background
 from tests.registries.hostile import Canary, HostileRegistry, reply

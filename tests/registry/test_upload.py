@@ -19,8 +19,8 @@ from puna.registry.identity import Identity
 from puna.registry.parts import etag
 from puna.registry.repository import Repository
 from puna.registry.upload import Upload
-from puna.store import Part, Store
-from tests.registry.shelf import QUICK, digest_of, repository_at, serving
+from puna.store import Store
+from tests.registry.shelf import QUICK, digest_of, parts_of, repository_at, serving
 
 DATA = random.Random(5).randbytes(2_500_000)
 STEP = 1_000_000
@@ -95,17 +95,7 @@ class Intake:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    def cut(size: int) -> list[Part]:
-        return [Part(number, at, min(STEP, size - at)) for number, at in enumerate(range(0, size, STEP))]
-
-    monkeypatch.setattr(module, "cut", cut)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "models")
-    store.start()
-    return store
+    monkeypatch.setattr(module, "cut", lambda size: parts_of(size, STEP))
 
 
 @pytest.fixture

@@ -11,14 +11,13 @@ import logging
 import threading
 from functools import partial as bind
 
-from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_exponential
-
 from puna.errors import DigestMismatch, Interrupted, RegistryError
 from puna.names import Digest
-from puna.registry.egress import Patience
 from puna.registry.pace import Pace
 from puna.registry.parts import PARALLEL, cut, whole
+from puna.registry.patience import Patience
 from puna.registry.repository import NoRanges, Repository
+from puna.registry.retrying import tried
 from puna.registry.sharing import Transfer
 from puna.registry.threads import in_thread
 from puna.store import Part, Partial, Store
@@ -96,17 +95,8 @@ class Download(Transfer):
             raise errors.exceptions[0] from None
 
     async def _fetch_part(self, partial: Partial, part: Part) -> None:
-        patience = self._patience
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(Interrupted),
-            stop=stop_after_attempt(patience.tries),
-            wait=wait_exponential(multiplier=patience.first_pause_s, max=patience.longest_pause_s),
-        )
-        try:
-            while not part.done:
-                await retrying(self._fetch_some, partial, part)
-        except RetryError as error:
-            raise RegistryError(f"max retries exceeded: {error.last_attempt.exception()}") from None
+        while not part.done:
+            await tried(self._patience, self._fetch_some, partial, part)
 
     async def _fetch_some(self, partial: Partial, part: Part) -> None:
         """One request. Raises `Interrupted` only where it brought next to nothing."""

@@ -30,8 +30,6 @@ from puna.registry.payload import Body, BodyPayload
 from puna.registry.proxies import proxy_for
 from puna.registry.token import Token
 
-__all__ = ["Egress", "Patience", "follow"]
-
 log = logging.getLogger(__name__)
 
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}

@@ -10,8 +10,8 @@ from puna.errors import NotFound, PunaError, RegistryError, StoreError
 from puna.names import Digest, ModelName
 from puna.progress import Progress
 from puna.registry.download import Download
-from puna.registry.egress import Patience
 from puna.registry.pace import Pace
+from puna.registry.patience import Patience
 from puna.registry.repository import Repository
 from puna.registry.sharing import Share, Sharing
 from puna.registry.threads import in_thread

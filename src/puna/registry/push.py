@@ -9,7 +9,7 @@ from functools import partial
 from puna.errors import InvalidName, NotFound, StoreError
 from puna.names import ModelName
 from puna.progress import Progress
-from puna.registry.egress import Patience
+from puna.registry.patience import Patience
 from puna.registry.pull import distinct
 from puna.registry.repository import Repository
 from puna.registry.sharing import Share, Sharing

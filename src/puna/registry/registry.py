@@ -15,10 +15,11 @@ from typing import Self
 from puna.errors import Busy, Forbidden, NotFound, PunaError, StoreError
 from puna.names import Digest, ModelName
 from puna.progress import Progress
-from puna.registry.egress import Egress, Patience
+from puna.registry.egress import Egress
 from puna.registry.hosts import Registries
 from puna.registry.identity import Identity
 from puna.registry.pace import Pace
+from puna.registry.patience import Patience
 from puna.registry.pull import Downloads, pull
 from puna.registry.push import Uploads, push
 from puna.registry.repository import Repository

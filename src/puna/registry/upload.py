@@ -7,14 +7,14 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from typing import BinaryIO
 
-from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_exponential
 from yarl import URL
 
-from puna.errors import Interrupted, RegistryError, StoreError
+from puna.errors import StoreError
 from puna.names import Digest, ModelName
-from puna.registry.egress import Patience
 from puna.registry.parts import cut, etag
+from puna.registry.patience import Patience
 from puna.registry.repository import Repository
+from puna.registry.retrying import tried
 from puna.registry.sharing import Transfer
 from puna.registry.threads import in_thread
 from puna.store import Part, Store
@@ -40,18 +40,11 @@ class Upload(Transfer):
         self._repository = repository
         self._mount_from = mount_from
         self._parts: list[_Outgoing] = []
-        self._retrying = AsyncRetrying(
-            retry=retry_if_exception_type(Interrupted),
-            stop=stop_after_attempt(patience.tries),
-            wait=wait_exponential(multiplier=patience.first_pause_s, max=patience.longest_pause_s),
-        )
+        self._patience = patience
 
     async def run(self) -> None:
         """Send the blob unless the registry has it. Raises `RegistryError`, `StoreError`."""
-        try:
-            await self._retrying.copy()(self._send)
-        except RetryError as error:
-            raise RegistryError(f"max retries exceeded: {error.last_attempt.exception()}") from None
+        await tried(self._patience, self._send)
         self.arrive()
 
     async def _send(self) -> None:
@@ -74,7 +67,7 @@ class Upload(Transfer):
         await self._repository.commit(session, self.digest, etag(part.md5 for part in self._parts))
 
     async def _put(self, part: _Outgoing, url: URL) -> None:
-        await self._retrying.copy()(self._repository.put_part, url, part.body, part.size)
+        await tried(self._patience, self._repository.put_part, url, part.body, part.size)
 
     def _count(self) -> None:
         self.advance(sum(part.sent for part in self._parts))
