@@ -17,7 +17,7 @@ PunaError                      500  something failed that the caller cannot chan
     ├── LoadFailed             500  a runner did not come up; the message quotes the last line of its log
     └── RunnerDied             500  a runner left while it was answering
 
-Rooms raise these. Each face turns them into its own wire form in one place (`api/wire.py` for the native routes,
+Rooms raise these. Each face turns them into its own wire form in one place (`api/errors.py` for the native routes,
 `cli` for the terminal).
 """
 

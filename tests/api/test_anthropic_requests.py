@@ -10,10 +10,10 @@ import pytest
 
 from puna.api.anthropic.asking import prompt_request
 from puna.api.anthropic.schemas import AnthropicMessagesBody
-from puna.api.wire import decode
 from puna.engine.requests import ChatRequest
 from puna.errors import BadRequest
 from puna.prompts.messages import Message, ToolCall
+from puna.serving.wire import decode
 
 PIXEL = b"\x89PNG\r\n\x1a\n pixel"
 IMAGE = {

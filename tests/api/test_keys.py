@@ -13,13 +13,13 @@ import pytest
 from fastapi import FastAPI
 
 from puna.api.app import build_app
-from puna.api.origins import Hosts, Origins
 from puna.api.rights import RIGHTS, needed_right, without_right
 from puna.api.state import Runtime
 from puna.engine import Engine
 from puna.keys import EVERY_RIGHT, KeyFile, Keyring, Right
 from puna.modelfile import CreateRequest, create_model
 from puna.names import ModelName
+from puna.serving.origins import Hosts, Origins
 from puna.settings import Settings
 from puna.store import Store
 from tests.api.inprocess import FakeRegistry, post, serving

@@ -15,7 +15,7 @@ import pytest
 from openai import OpenAI
 
 from puna.api.openai.audio import MAX_FIELD, MAX_FIELDS
-from puna.api.wire import MAX_BODY
+from puna.serving.wire import MAX_BODY
 from tests.api.tiny_ear import tiny_ear, tone
 from tests.servers import Answer, Server
 

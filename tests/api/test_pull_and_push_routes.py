@@ -16,7 +16,6 @@ import pytest
 from fastapi import FastAPI
 
 from puna.api.app import build_app
-from puna.api.origins import Hosts, Origins
 from puna.api.state import Runtime
 from puna.engine import Engine
 from puna.errors import Forbidden, NotFound, RegistryError
@@ -25,6 +24,7 @@ from puna.modelfile import CreateRequest, create_model
 from puna.names import Digest, ModelName
 from puna.progress import Progress
 from puna.registry import Outdated
+from puna.serving.origins import Hosts, Origins
 from puna.settings import Settings
 from puna.store import Provenance, Store
 from tests.api.inprocess import CALLER, FakeRegistry, post, serving

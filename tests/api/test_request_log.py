@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from puna.api.logs import Json, Logfmt
+from puna.serving.logs import Json, Logfmt
 from tests.servers import Server
 
 ASK = {"model": "M", "prompt": "a secret prompt", "stream": False, "options": {"num_predict": 3}}

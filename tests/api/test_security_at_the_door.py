@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from puna.api.origins import Hosts, Origins, is_loopback
 from puna.errors import BadRequest
+from puna.serving.origins import Hosts, Origins, is_loopback
 from tests.servers import Server, free_port
 
 LOOPBACK = Hosts.build(bound="127.0.0.1", hostname="box", own_addresses=["127.0.0.1", "192.168.7.7"], listed="puna.lan")

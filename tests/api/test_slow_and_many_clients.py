@@ -13,8 +13,9 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from puna.api import streams, wire
+from puna.api.ollama.ndjson import ndjson
 from puna.errors import PunaError
+from puna.serving import streams, wire
 from tests.servers import Server
 
 CROWD = 200
@@ -161,7 +162,7 @@ async def test_T23_a_reader_that_stops_reading_loses_its_place(monkeypatch: pyte
         sent.append(message)
 
     async with asyncio.timeout(5):
-        await streams.NdjsonResponse(source.lines())(_scope(), _never, send)
+        await ndjson(source.lines())(_scope(), _never, send)
     assert source.closed
     assert source.sent == 3
     assert all(message.get("more_body", True) for message in sent)  # no end: the server closes the connection
@@ -180,7 +181,7 @@ async def test_a_client_that_leaves_closes_the_source(monkeypatch: pytest.Monkey
             leave.set()
 
     async with asyncio.timeout(5):
-        await streams.NdjsonResponse(source.lines())(scope, receive, send)
+        await ndjson(source.lines())(scope, receive, send)
     assert source.closed
     assert scope["state"]["log"] == {"error": "request canceled"}
 
@@ -195,6 +196,6 @@ async def test_an_error_after_the_first_line_is_the_last_line() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await streams.NdjsonResponse(lines())(_scope(), _never, send)
+    await ndjson(lines())(_scope(), _never, send)
     assert [message.get("body") for message in sent] == [None, b"{}\n", b'{"error":"out of grass"}\n', b""]
     assert sent[-1]["more_body"] is False

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from puna.api.zstd import MAX_TEXT, unpacked
 from puna.errors import BadRequest
+from puna.serving.zstd import MAX_TEXT, unpacked
 from tests.servers import Answer, Server
 
 if sys.version_info >= (3, 14):

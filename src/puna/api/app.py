@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
@@ -15,15 +16,16 @@ from starlette.routing import Match
 
 from puna import __version__
 from puna.api import anthropic, metrics, ollama, openai
+from puna.api.callers import refusal
 from puna.api.errors import error_response
-from puna.api.guard import Guard
 from puna.api.openapi import describe
-from puna.api.origins import Hosts, Origins
-from puna.api.requestlog import RequestLog, note
 from puna.api.rights import without_right
 from puna.api.state import Runtime
 from puna.errors import PunaError
 from puna.keys import Keyring
+from puna.serving.door import Door
+from puna.serving.origins import Hosts, Origins
+from puna.serving.requestlog import RequestLog, note
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +55,10 @@ def build_app(runtime: Runtime, *, hosts: Hosts, origins: Origins, keys: Keyring
     app.add_exception_handler(PunaError, _puna_error)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_exception_handler(Exception, _bug)
-    app.add_middleware(Guard, hosts=hosts, origins=origins, keys=keys, loopback=runtime.loopback)
+    judge = partial(refusal, keys=keys)
+    app.add_middleware(Door, hosts=hosts, origins=origins, judge=judge, loopback=runtime.loopback)
     # Added last, it stands outermost: refusals are logged too.
-    app.add_middleware(RequestLog, metrics=app.state.metrics)
+    app.add_middleware(RequestLog, ended=app.state.metrics.ended)
     describe(app)
     forgotten = without_right(route.path for route in iter_route_contexts(app.routes))
     assert not forgotten, f"api/rights.py does not say who may use {forgotten}"

@@ -8,12 +8,27 @@ from __future__ import annotations
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Scope
 
-from puna.api.requestlog import note
+from puna.api.errors import error_response
 from puna.api.rights import HEARTBEAT, needed_right
 from puna.errors import BadRequest, Forbidden, PunaError
 from puna.keys import ANYBODY, Caller, Keyring
+from puna.serving.requestlog import note
+
+
+def refusal(scope: Scope, keys: Keyring) -> Response | None:
+    """What a caller who may not do this is answered: 400, 401 or 403; None for who may."""
+    try:
+        admit(scope, keys)
+    except PunaError as error:
+        note(Request(scope), error=error.message)
+        answer = error_response(scope["path"], error)
+        if error.status == 401:
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        return answer
+    return None
 
 
 def admit(scope: Scope, keys: Keyring) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from puna.api.wire import encode
 from puna.errors import PunaError
+from puna.serving.wire import encode
 
 _OPENAI_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
 _ANTHROPIC_TYPES = {

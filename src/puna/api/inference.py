@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from starlette.requests import Request
 
 from puna.api.names import find_model
-from puna.api.requestlog import note
 from puna.api.state import runtime
-from puna.api.streams import answer
 from puna.engine import Chunk, Embedded, EmbedRequest, Final, Logprob, Subject
 from puna.engine.requests import InferenceRequest
 from puna.prompts.messages import ToolCall
+from puna.serving.requestlog import note
+from puna.serving.streams import answer
 
 
 def subject_of(request: Request, text: str, *, empty: str | None = None, absent: str | None = None) -> Subject:

@@ -33,10 +33,10 @@ from puna.api.names import find_model
 from puna.engine import Engine
 from puna.engine.types import RunningModel
 from puna.errors import PunaError
+from puna.serving.requestlog import OTHER
 from puna.store import Store
 
 MAX_MODELS = 200  # values of the label `model`; every further model is counted as `other`
-OTHER = "other"
 UNKNOWN = "unknown"
 
 _MAX_NAME = 1000  # characters; no stored model's name is as long

@@ -9,8 +9,8 @@ from typing import Self
 from starlette.requests import Request
 
 from puna.api.metrics import Gaps, Metrics
-from puna.api.requestlog import add, note
 from puna.engine import Answer, Chunk, Final
+from puna.serving.requestlog import add, note
 
 
 def timed(request: Request, found: Answer) -> AsyncIterator[list[Chunk]]:

@@ -13,10 +13,10 @@ from typing import Any
 import orjson
 
 from puna.api.errors import anthropic_error
-from puna.api.wire import encode
 from puna.engine import Chunk, Final
 from puna.errors import PunaError
 from puna.prompts.messages import ToolCall
+from puna.serving.wire import encode
 
 Wire = dict[str, Any]
 

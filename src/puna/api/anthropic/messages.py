@@ -16,12 +16,12 @@ from puna.api.anthropic.schemas import AnthropicCountBody, AnthropicMessagesBody
 from puna.api.inference import concatenated, subject_of
 from puna.api.openapi import takes
 from puna.api.state import runtime
-from puna.api.streams import EventStream, answer
 from puna.api.timing import timed
-from puna.api.wire import line
-from puna.api.zstd import read_json
 from puna.engine import Answer, Chunk, Subject
 from puna.engine.requests import ChatRequest
+from puna.serving.streams import EventStream, answer
+from puna.serving.wire import line
+from puna.serving.zstd import read_json
 
 router = APIRouter(tags=["anthropic"])
 

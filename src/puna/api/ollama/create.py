@@ -16,11 +16,11 @@ from starlette.requests import Request
 
 from puna.api.ollama.schemas import CreateBody
 from puna.api.state import Runtime
-from puna.api.streams import in_thread
 from puna.errors import BadRequest, InvalidName, PunaError
 from puna.modelfile import CreateRequest, create_model, missing_base, request_from_modelfile, request_from_path
 from puna.names import ModelName
 from puna.progress import Progress
+from puna.serving.streams import in_thread
 
 MAX_MODELFILE = 1 << 20
 

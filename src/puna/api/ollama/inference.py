@@ -13,16 +13,17 @@ from starlette.responses import Response
 
 from puna.api import inference
 from puna.api.ollama import answers
+from puna.api.ollama.ndjson import ndjson
 from puna.api.ollama.schemas import ChatBody, EmbedBody, EmbeddingsBody, GenerateBody, MessageBody
 from puna.api.openapi import takes
 from puna.api.state import runtime
-from puna.api.streams import NdjsonResponse, answer
 from puna.api.timing import timed
-from puna.api.wire import json_response, line, read_json
 from puna.engine import Answer, Chunk
 from puna.engine.requests import ChatRequest, EmbedRequest, GenerateRequest
 from puna.errors import BadRequest, PunaError
 from puna.prompts.messages import Message, ToolCall
+from puna.serving.streams import answer
+from puna.serving.wire import json_response, line, read_json
 
 router = APIRouter(tags=["inference"])
 
@@ -115,7 +116,7 @@ async def _respond(
     request: Request, opened: Callable[[], AbstractAsyncContextManager[Answer]], stream: bool, shapes: _Shapes
 ) -> Response:
     if stream:
-        return NdjsonResponse(_lines(request, opened, shapes))
+        return ndjson(_lines(request, opened, shapes))
 
     async def whole() -> Wire:
         async with opened() as found:

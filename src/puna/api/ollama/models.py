@@ -14,13 +14,13 @@ from puna.api.ollama.create import create_request, creating
 from puna.api.ollama.progress import told
 from puna.api.ollama.schemas import CopyBody, CreateBody, DeleteBody, ShowBody
 from puna.api.openapi import takes
-from puna.api.requestlog import note
 from puna.api.state import runtime
-from puna.api.wire import body_parts, json_response, read_json
 from puna.errors import BadRequest, InvalidName, NotFound
 from puna.names import Digest, ModelName
 from puna.prompts import list_capabilities
 from puna.prompts.suspicion import template_warnings, twin_warnings
+from puna.serving.requestlog import note
+from puna.serving.wire import body_parts, json_response, read_json
 
 router = APIRouter(tags=["models"])
 

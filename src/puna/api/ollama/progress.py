@@ -9,15 +9,16 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from puna.api.streams import NdjsonResponse, answer
-from puna.api.wire import json_response, line
+from puna.api.ollama.ndjson import ndjson
 from puna.progress import Progress
+from puna.serving.streams import answer
+from puna.serving.wire import json_response, line
 
 
 async def told(request: Request, steps: AsyncGenerator[Progress], *, stream: bool) -> Response:
     """Each step on a line of its own, or the last one alone. A caller who leaves closes `steps`."""
     if stream:
-        return NdjsonResponse(_lines(steps))
+        return ndjson(_lines(steps))
     return json_response(await answer(request, lambda: _last(steps)))
 
 

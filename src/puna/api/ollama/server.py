@@ -8,8 +8,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from puna import OLLAMA_LEVEL, __version__
 from puna.api.state import runtime
-from puna.api.wire import json_response, read_body
 from puna.errors import BadRequest, Forbidden, PunaError
+from puna.serving.wire import json_response, read_body
 
 router = APIRouter(tags=["server"])
 

@@ -13,8 +13,8 @@ from puna.api.inference import subject_of
 from puna.api.ollama.schemas import DetokenizeBody, TokenizeBody
 from puna.api.openapi import takes
 from puna.api.state import runtime
-from puna.api.streams import answer
-from puna.api.wire import json_response, read_json
+from puna.serving.streams import answer
+from puna.serving.wire import json_response, read_json
 
 router = APIRouter(tags=["inference"])
 

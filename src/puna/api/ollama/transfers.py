@@ -20,14 +20,14 @@ from puna.api.names import parse_reference
 from puna.api.ollama.progress import told
 from puna.api.ollama.schemas import OutdatedBody, TransferBody, VerifyBody
 from puna.api.openapi import takes
-from puna.api.requestlog import note
 from puna.api.state import runtime
-from puna.api.streams import answer
-from puna.api.wire import json_response, read_json
 from puna.errors import BadRequest, Cancelled, NotFound, PunaError, StoreError
 from puna.names import ModelName
 from puna.progress import Progress
 from puna.registry import Outdated
+from puna.serving.requestlog import note
+from puna.serving.streams import answer
+from puna.serving.wire import json_response, read_json
 from puna.store import Store
 
 log = logging.getLogger(__name__)

@@ -16,13 +16,13 @@ from starlette.responses import PlainTextResponse, Response
 
 from puna.api.inference import concatenated, subject_of
 from puna.api.state import runtime
-from puna.api.streams import answer
 from puna.api.timing import timed
-from puna.api.wire import MAX_BODY, body_parts, line
 from puna.engine.bodies import sound_format
 from puna.engine.requests import ChatRequest
 from puna.errors import BadRequest, FieldRefused, PunaError
 from puna.prompts.messages import Message
+from puna.serving.streams import answer
+from puna.serving.wire import MAX_BODY, body_parts, line
 
 router = APIRouter(tags=["openai"])
 

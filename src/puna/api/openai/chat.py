@@ -14,10 +14,10 @@ from puna.api.openai.events import ChatEvents
 from puna.api.openai.schemas import OpenAIChatBody
 from puna.api.openapi import takes
 from puna.api.state import runtime
-from puna.api.streams import answer
-from puna.api.zstd import read_json
 from puna.engine import Engine, Subject
 from puna.engine.requests import ChatRequest
+from puna.serving.streams import answer
+from puna.serving.zstd import read_json
 
 router = APIRouter(tags=["openai"])
 

@@ -15,10 +15,10 @@ from starlette.responses import Response
 
 from puna.api.inference import concatenated
 from puna.api.openai.events import Events, error_event
-from puna.api.streams import EventStream, answer
 from puna.api.timing import timed
-from puna.api.wire import line
 from puna.engine import Answer, Chunk
+from puna.serving.streams import EventStream, answer
+from puna.serving.wire import line
 
 Opened = Callable[[], AbstractAsyncContextManager[Answer]]
 

@@ -14,9 +14,9 @@ from puna.api.openai.events import TextEvents
 from puna.api.openai.schemas import OpenAICompletionBody
 from puna.api.openapi import takes
 from puna.api.state import runtime
-from puna.api.zstd import read_json
 from puna.engine import Engine, Subject
 from puna.engine.requests import GenerateRequest
+from puna.serving.zstd import read_json
 
 router = APIRouter(tags=["openai"])
 

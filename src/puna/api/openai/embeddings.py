@@ -15,9 +15,9 @@ from puna.api.inference import embed, subject_of
 from puna.api.openai.choices import object_response
 from puna.api.openai.schemas import OpenAIEmbeddingsBody
 from puna.api.openapi import takes
-from puna.api.zstd import read_json
 from puna.engine.requests import EmbedRequest
 from puna.errors import FieldRefused
+from puna.serving.zstd import read_json
 
 router = APIRouter(tags=["openai"])
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from puna.api.errors import openai_error
 from puna.api.openai import answers
 from puna.api.openai.answers import Wire
-from puna.api.wire import encode
 from puna.engine import Answer, Chunk, Final
 from puna.errors import PunaError
+from puna.serving.wire import encode
 
 DONE = b"data: [DONE]\n\n"
 

@@ -18,13 +18,13 @@ from puna.api.openai.responses_schema import ResponsesBody
 from puna.api.openai.responses_tools import Toolbox, toolbox
 from puna.api.openapi import takes
 from puna.api.state import runtime
-from puna.api.streams import EventStream, answer
 from puna.api.timing import timed
-from puna.api.wire import line
-from puna.api.zstd import read_json
 from puna.engine import Answer, Final, Subject
 from puna.engine.requests import ChatRequest
 from puna.errors import FieldRefused
+from puna.serving.streams import EventStream, answer
+from puna.serving.wire import line
+from puna.serving.zstd import read_json
 
 router = APIRouter(tags=["openai"])
 

@@ -14,9 +14,9 @@ from puna.api.openai.answers import Wire
 from puna.api.openai.responses_output import Event, Output
 from puna.api.openai.responses_schema import ResponsesBody
 from puna.api.openai.responses_tools import Toolbox
-from puna.api.wire import encode
 from puna.engine import Chunk, Final
 from puna.errors import PunaError
+from puna.serving.wire import encode
 
 
 class ResponseObject:

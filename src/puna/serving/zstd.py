@@ -11,8 +11,8 @@ from typing import TypeVar
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from puna.api.wire import decode, read_body
 from puna.errors import BadRequest
+from puna.serving.wire import decode, read_body
 
 if sys.version_info >= (3, 14):
     from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError

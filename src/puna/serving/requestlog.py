@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from time import perf_counter
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from puna.api.metrics import OTHER, Metrics
-
 log = logging.getLogger("puna.requests")
+
+OTHER = "other"  # the route of a request that no route answered
+
+Ended = Callable[[str, int, float, Mapping[str, object]], None]
+"""Hears route, status, seconds and the noted fields of each request, for counting."""
 
 
 class RequestLog:
-    """Routes `note` fields (`model`, token counts). When the answer ends, the line is written and the metrics fed."""
+    """Routes `note` fields (`model`, token counts). When the answer ends, the line is written and `ended` called."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, ended: Ended) -> None:
         self._app = app
-        self._metrics = metrics
+        self._ended = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,7 +50,7 @@ class RequestLog:
                 "ms": round(seconds * 1000, 1),
             }
             log.info("request", extra={"fields": {**fields, **noted}})
-            self._metrics.ended(_route(scope), status, seconds, noted)
+            self._ended(_route(scope), status, seconds, noted)
 
 
 def _route(scope: Scope) -> str:

@@ -1,22 +1,21 @@
-"""The door: Host, Origin, key and its rights are judged before a request's body is read and before any route runs.
+"""The door: Host, Origin and caller are judged before a request's body is read and before any route runs.
 
-One ASGI middleware (contract ollama-http §8, threats T19 to T22). A foreign Host or Origin is an empty 403, a missing
-key 401, a missing right 403.
+One ASGI middleware (contract ollama-http §8, threats T19 to T22). A foreign Host or Origin is an empty 403; who may
+come in is the face's own question.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from puna.api.callers import admit
-from puna.api.errors import error_response
-from puna.api.origins import Hosts, Origins
-from puna.api.requestlog import note
-from puna.errors import PunaError
-from puna.keys import Keyring
+from puna.serving.origins import Hosts, Origins
+
+Judge = Callable[[Scope], Response | None]
+"""Looks at the head of a request and gives the refusal, or None for a caller who may come in."""
 
 _METHODS = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS"
 _STAINLESS = (
@@ -29,14 +28,14 @@ _HEADERS = ",".join(
 )  # fmt: skip
 
 
-class Guard:
-    """Lets through what names this server, comes from a listed origin and carries a key with the right for its path."""
+class Door:
+    """Lets through what names this server, comes from a listed origin and satisfies `judge`."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Hosts, origins: Origins, keys: Keyring, loopback: bool) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Hosts, origins: Origins, judge: Judge, loopback: bool) -> None:
         self._app = app
         self._hosts = hosts
         self._origins = origins
-        self._keys = keys
+        self._judge = judge
         self._loopback = loopback
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +52,7 @@ class Guard:
         if refusal is None and allowed and origin is not None and not _same_origin(origin, headers):
             send = _with_cors(send, "*" if self._origins.any else origin)
         if refusal is None:
-            refusal = self._preflight(scope, headers, allowed) or self._check_key(scope)
+            refusal = self._preflight(scope, headers, allowed) or self._judge(scope)
         await (refusal or self._app)(scope, receive, send)
 
     def _refuse(self, scope: Scope, headers: Headers, origin_allowed: bool) -> Response | None:
@@ -83,17 +82,6 @@ class Guard:
         if self._loopback and named:
             return Response(status_code=204)
         return Response("405 method not allowed", 405, media_type="text/plain")
-
-    def _check_key(self, scope: Scope) -> Response | None:
-        try:
-            admit(scope, self._keys)
-        except PunaError as error:
-            note(Request(scope), error=error.message)
-            answer = error_response(scope["path"], error)
-            if error.status == 401:
-                answer.headers["WWW-Authenticate"] = "Bearer"
-            return answer
-        return None
 
 
 def _same_origin(origin: str, headers: Headers) -> bool:

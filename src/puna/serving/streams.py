@@ -15,10 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from puna.api.errors import native_error
-from puna.api.requestlog import note
-from puna.api.wire import line
 from puna.errors import Cancelled, PunaError
+from puna.serving.requestlog import note
 
 STALLED_CLIENT_S = 60.0  # a reader that takes nothing for so long loses its slot (threats T23)
 
@@ -74,8 +72,8 @@ class StreamedResponse(Response):
 class NdjsonResponse(StreamedResponse):
     """Lines of JSON; an item may hold several."""
 
-    def __init__(self, lines: AsyncGenerator[bytes]) -> None:
-        super().__init__(lines, "application/x-ndjson", lambda error: line(native_error(error)))
+    def __init__(self, lines: AsyncGenerator[bytes], last_words: Callable[[PunaError], bytes]) -> None:
+        super().__init__(lines, "application/x-ndjson", last_words)
 
 
 class EventStream(StreamedResponse):
