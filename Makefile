@@ -11,7 +11,12 @@ LOCK   := $(UV) pip compile --quiet --universal --python-version 3.11 --generate
           --no-annotate --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade) pyproject.toml
 
 # Debian packages that the tests and the bench start programs of, each with a file that shows that it is installed.
-DEBIAN := sh tools/debian_packages.sh docker-registry:/usr/bin/docker-registry prometheus:/usr/bin/promtool
+DEBIAN := sh tools/debian_packages.sh docker-registry:/usr/bin/docker-registry prometheus:/usr/bin/promtool \
+          postgresql:/usr/lib/postgresql/*/bin/postgres chromium:/usr/bin/chromium \
+          json-schema-test-suite:/usr/share/json-schema-test-suite/tests/draft7/type.json
+
+# The JavaScript client that tests drive. Its stamp is the list that npm leaves behind.
+CLIENT := tests/clients/javascript
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint bench soak lock clean
@@ -24,7 +29,7 @@ setup: $(VENV)/.dev ## prepare .venv with everything for use and for development
 run: $(VENV)/.run ## start Puna and let the packaged small model answer one question
 	$(BIN)/puna up --show-answer
 
-test: lint ## check the code, then run every test
+test: lint $(CLIENT)/node_modules/.package-lock.json ## check the code, then run every test
 	@$(DEBIAN)
 	$(BIN)/python -m pytest -v --tb=short --durations=10 -m 'not soak'
 
@@ -69,6 +74,10 @@ $(VENV)/.dev: $(SOURCES) requirements/dev.txt | $(BIN)/pip
 	@$(INSTALL_MODEL)
 	@$(INSTALL_PUNA)
 	@touch $(VENV)/.run $@
+
+$(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package.json $(CLIENT)/package-lock.json | $(BIN)/pip
+	@cd $(CLIENT) && sh ../../../tools/node.sh npm ci --silent
+	@touch $@
 
 # pip is the last thing that `venv` installs: a half-made environment has none and is made again.
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))

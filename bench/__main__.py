@@ -11,7 +11,8 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import machine, memory, startup, streams, transfers
+from bench import completions, fit, machine, memory, meter, sharing, startup, streams, transfers
+from bench.dialects import ANTHROPIC, OPENAI
 from bench.figures import Figure
 from bench.models import CONTEXT, SMOLLM2, SUBJECTS, TINY, Home, new_home
 from bench.report import Report, newest, with_table
@@ -26,11 +27,19 @@ LOADS = {
     TINY: (Load(1, 16), Load(4, 12), Load(16, 10)),
     SMOLLM2: (Load(1, 6), Load(4, 6), Load(16, 4)),
 }
+DIALECT_LOADS = {
+    TINY: (Load(1, 10), Load(4, 8), Load(16, 6)),
+    SMOLLM2: (Load(1, 4), Load(4, 3), Load(16, 2)),
+}
 FIRST_TOKEN_BLOCKS = {TINY: 100, SMOLLM2: 30}
 TURNS = 30  # of every short command
 STARTS = 3  # of a server with a thousand models
 MEMORY_TIMES = 3
+SHARED_TIMES = 5
+METER_ROUNDS = 5
 BLOB, SMALL_BLOB = 10**9, 3 * 10**8  # bytes; the small one still has three parts
+COMPLETIONS = 30  # of each kind
+FIT_TIMES = 5
 TRANSFERS = Turns(direct=9, delayed=7, silent=5)
 
 console = Console(width=max(Console().width, 140))  # the table needs it, in a file too
@@ -87,6 +96,25 @@ async def _streams(home: Home, quick: bool) -> list[Figure]:
     return figures
 
 
+async def _dialects(home: Home, quick: bool) -> list[Figure]:
+    figures: list[Figure] = []
+    for subject in SUBJECTS:
+        console.print(f"Streams of {subject.name} in other dialects ...")
+        loads = [Load(load.streams, 1) for load in DIALECT_LOADS[subject]] if quick else DIALECT_LOADS[subject]
+        figures += await streams.measure_rates(home, subject, loads, (OPENAI, ANTHROPIC))
+    return figures
+
+
+async def _sharing(home: Home, quick: bool) -> list[Figure]:
+    console.print("A shared system prompt ...")
+    return await sharing.measure(home, TINY, times=1 if quick else SHARED_TIMES)
+
+
+async def _meter(_: Home, quick: bool) -> list[Figure]:
+    console.print("The meter against a known truth ...")
+    return await meter.measure(rounds=1 if quick else METER_ROUNDS)
+
+
 async def _memory(home: Home, quick: bool) -> list[Figure]:
     figures: list[Figure] = []
     for subject in SUBJECTS:
@@ -100,6 +128,16 @@ async def _startup(_: Home, quick: bool) -> list[Figure]:
     return startup.measure(turns=1 if quick else TURNS, starts=1 if quick else STARTS)
 
 
+async def _code(home: Home, quick: bool) -> list[Figure]:
+    console.print("Completions ...")
+    return await completions.measure(home, turns=1 if quick else COMPLETIONS)
+
+
+async def _fit(home: Home, quick: bool) -> list[Figure]:
+    console.print("Predictions ...")
+    return await fit.measure(home, fit.QUICK if quick else fit.SIZES, times=1 if quick else FIT_TIMES)
+
+
 async def _transfers(_: Home, quick: bool) -> list[Figure]:
     console.print("Pulls ...")
     return await transfers.measure(size=SMALL_BLOB if quick else BLOB, turns=Turns(1, 1, 1) if quick else TRANSFERS)
@@ -107,8 +145,13 @@ async def _transfers(_: Home, quick: bool) -> list[Figure]:
 
 GROUPS: dict[str, Callable[[Home, bool], Awaitable[list[Figure]]]] = {
     "streams": _streams,
+    "dialects": _dialects,
+    "sharing": _sharing,
+    "meter": _meter,
     "memory": _memory,
     "startup": _startup,
+    "code": _code,
+    "fit": _fit,
     "transfers": _transfers,
 }
 

@@ -48,19 +48,19 @@ class Home:
     def sockets(self) -> Path:
         return self.folder / "run"
 
-    def server(self, *, slots: int) -> Server:
+    def server(self, *, slots: int, context: int = CONTEXT) -> Server:
         environment = {
             "PUNA_NUM_PARALLEL": str(slots),
-            "PUNA_CONTEXT_LENGTH": str(CONTEXT),
+            "PUNA_CONTEXT_LENGTH": str(context),
             "PUNA_KEEP_ALIVE": "-1",  # the bare rounds pass the server by: it must not unload what they use
             "PUNA_RUNTIME_DIR": str(self.sockets),
         }
         return Server(self.models, self.folder / "home", environment)
 
     @contextmanager
-    def serving(self, subject: Subject, *, slots: int) -> Iterator[Server]:
+    def serving(self, subject: Subject, *, slots: int, context: int = CONTEXT) -> Iterator[Server]:
         """A server that has answered once, so that the model is in memory."""
-        with self.server(slots=slots) as server:
+        with self.server(slots=slots, context=context) as server:
             answer = server.post("/api/chat", {**chat(subject, GREETING), "stream": False})
             assert answer.status == 200, answer.body
             yield server

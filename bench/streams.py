@@ -1,13 +1,12 @@
-"""Tokens per second and time to the first token: `/api/chat` against the very runner that answers behind it.
+"""Tokens per second and time to the first token: a streaming route against the very runner that answers behind it.
 
 One client for both sides, in this process: it reads until the end, looks for the first text and for the count of tokens
-in the last event, and decodes nothing. Rounds alternate as ABBA, so that drift hits both sides alike.
+in the last events, and decodes nothing. Rounds alternate as ABBA, so that drift hits both sides alike.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ import orjson
 import psutil
 from tests.servers import Server
 
+from bench.dialects import NATIVE, Body, Dialect
 from bench.figures import Figure, Goal
-from bench.models import Home, Subject, chat, runner_chat
+from bench.models import Home, Subject, runner_chat
 from puna.engine.bodies import chat_body
 from puna.engine.llama import LlamaDriver
 
@@ -32,9 +32,7 @@ WARM_UP = 2  # blocks that are thrown away: caches, connections, the CPU's clock
 RATE_GOAL = Goal(0.95, "at least")
 FIRST_TOKEN_GOAL = Goal(3.0, "at most")  # ms
 
-_TEXT = re.compile(rb'"content":"[^"]')
-_COUNT = re.compile(rb'"(?:predicted_n|eval_count)":(\d+)')
-_LAST_BYTES = 4096  # the last event of either side is shorter
+_LAST_BYTES = 4096  # the last events of either side are shorter
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,7 @@ class Load:
 class Side:
     """Where to ask, one body per stream, and how many tokens each answer has."""
 
+    dialect: Dialect
     session: aiohttp.ClientSession
     url: str
     bodies: Sequence[bytes]
@@ -63,13 +62,32 @@ class Round:
 
 
 async def measure(home: Home, subject: Subject, loads: Sequence[Load], *, first_blocks: int) -> list[Figure]:
-    """All figures of one model. Loads of up to four streams run on a server with the default number of slots."""
+    """All figures of one model on `/api/chat`."""
     figures: list[Figure] = []
+    async for server, load in _served(home, subject, loads):
+        figures += await _measure(home, server, subject, load, first_blocks)
+    return figures
+
+
+async def measure_rates(
+    home: Home, subject: Subject, loads: Sequence[Load], dialects: Sequence[Dialect]
+) -> list[Figure]:
+    """Tokens per second of one model on the routes of `dialects`."""
+    figures: list[Figure] = []
+    async for server, load in _served(home, subject, loads):
+        for dialect in dialects:
+            async with _sides(home, server, subject, load.streams, subject.length, dialect) as (puna, bare):
+                await _alternate(puna, bare, WARM_UP)
+                figures.append(_rates(subject, load, dialect, *await _alternate(puna, bare, load.blocks)))
+    return figures
+
+
+async def _served(home: Home, subject: Subject, loads: Sequence[Load]) -> AsyncIterator[tuple[Server, Load]]:
+    """Each load with a server for it: up to four streams run on one with the default number of slots."""
     for slots in (DEFAULT_SLOTS, MAX_SLOTS):
         with home.serving(subject, slots=slots) as server:
             for load in (load for load in loads if _slots(load) == slots):
-                figures += await _measure(home, server, subject, load, first_blocks)
-    return figures
+                yield server, load
 
 
 def _slots(load: Load) -> int:
@@ -89,16 +107,25 @@ async def _measure(home: Home, server: Server, subject: Subject, load: Load, fir
         async with _sides(home, server, subject, 1, FIRST_TOKEN_LENGTH) as (puna, bare):
             await _alternate(puna, bare, WARM_UP)
             firsts = await _alternate(puna, bare, first_blocks)
-    case = f"{subject.name}, {load.streams} stream{'s' if load.streams > 1 else ''}"
-    rates = [[one.rate for one in side] for side in (ours, theirs)]
+    case = _case(subject, load)
     times = [[one.first_ms for one in side] for side in firsts]
     cpu = [cpu_us / sum(one.tokens for one in ours)]
     first_goal = FIRST_TOKEN_GOAL if load.streams == 1 else None
     return [
-        Figure("tokens/s through /api/chat ÷ bare runner", case, "ratio", "tokens/s", *rates, RATE_GOAL),
+        _rates(subject, load, NATIVE, ours, theirs),
         Figure("time to the first token, added", case, "added", "ms", *times, first_goal),
         Figure("CPU time of the server per token", case, "alone", "µs", cpu),
     ]
+
+
+def _rates(subject: Subject, load: Load, dialect: Dialect, ours: Sequence[Round], theirs: Sequence[Round]) -> Figure:
+    rates = [[one.rate for one in side] for side in (ours, theirs)]
+    what = f"tokens/s through {dialect.path} ÷ bare runner"
+    return Figure(what, _case(subject, load), "ratio", "tokens/s", *rates, RATE_GOAL)
+
+
+def _case(subject: Subject, load: Load) -> str:
+    return f"{subject.name}, {load.streams} stream{'s' if load.streams > 1 else ''}"
 
 
 def _cpu_s(process: psutil.Process) -> float:
@@ -108,7 +135,7 @@ def _cpu_s(process: psutil.Process) -> float:
 
 @asynccontextmanager
 async def _sides(
-    home: Home, server: Server, subject: Subject, streams: int, length: int
+    home: Home, server: Server, subject: Subject, streams: int, length: int, dialect: Dialect = NATIVE
 ) -> AsyncIterator[tuple[Side, Side]]:
     """Puna and its bare runner with the same requests. Every request gets a new connection, as the runner wants it."""
     prompts = [
@@ -118,15 +145,16 @@ async def _sides(
     unix = aiohttp.UnixConnector(str(socket), force_close=True, limit=0)
     tcp = aiohttp.TCPConnector(force_close=True, limit=0)
     async with aiohttp.ClientSession(connector=tcp) as outer, aiohttp.ClientSession(connector=unix) as inner:
-        bodies = [orjson.dumps(chat(subject, prompt, length)) for prompt in prompts]
-        bare_bodies = await _runner_bodies(home, subject, prompts, length)
+        bodies = [orjson.dumps(dialect.body(subject, prompt, length)) for prompt in prompts]
+        driven = await _runner_bodies(home, subject, prompts, length)
+        bare_bodies = [orjson.dumps(dialect.bare_body(body, length)) for body in driven]
         yield (
-            Side(outer, f"{server.url}/api/chat", bodies, length),
-            Side(inner, "http://runner/v1/chat/completions", bare_bodies, length),
+            Side(dialect, outer, server.url + dialect.path, bodies, length),
+            Side(dialect, inner, f"http://runner{dialect.bare_path}", bare_bodies, length),
         )
 
 
-async def _runner_bodies(home: Home, subject: Subject, prompts: Sequence[str], length: int) -> list[bytes]:
+async def _runner_bodies(home: Home, subject: Subject, prompts: Sequence[str], length: int) -> list[Body]:
     """What the server's own driver sends to the runner for these prompts."""
     driver = LlamaDriver(home.runner_socket())
     try:
@@ -134,7 +162,7 @@ async def _runner_bodies(home: Home, subject: Subject, prompts: Sequence[str], l
     finally:
         await driver.close()
     model = home.stored(subject)
-    return [orjson.dumps(chat_body(runner_chat(model, subject, prompt, length), props)) for prompt in prompts]
+    return [chat_body(runner_chat(model, subject, prompt, length), props) for prompt in prompts]
 
 
 async def _alternate(puna: Side, bare: Side, blocks: int) -> tuple[list[Round], list[Round]]:
@@ -164,10 +192,10 @@ async def _listen(side: Side, body: bytes) -> float:
     began = perf_counter()
     async with side.session.post(side.url, data=body, headers={"Content-Type": "application/json"}) as response:
         async for data in response.content.iter_any():
-            if first is None and _TEXT.search(data):
+            if first is None and side.dialect.text.search(data):
                 first = perf_counter() - began
             last = (last + data)[-_LAST_BYTES:]
-    count = _COUNT.search(last)
-    if first is None or count is None or int(count[1]) != side.length:
+    counts = side.dialect.count.findall(last)
+    if first is None or not counts or int(counts[-1]) != side.length:
         raise RuntimeError(f"expected {side.length} tokens from {side.url}, got status {response.status}: {last!r}")
     return first

@@ -46,6 +46,7 @@ class Server:
     environment: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     wrapper: tuple[str, ...] = ()  # a program that sets the stage and then becomes the server (`exec`)
+    command: str = "serve"
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
 
@@ -76,7 +77,7 @@ class Server:
             **self.environment,
         }
         with (self.home / "server.log").open("ab") as log:
-            command = [*self.wrapper, sys.executable, "-m", "puna.cli", "serve", *self.arguments]
+            command = [*self.wrapper, sys.executable, "-m", "puna.cli", self.command, *self.arguments]
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
@@ -149,12 +150,18 @@ class Server:
             response.close()
             connection.close()
 
-    def create(self, name: str, gguf: Path, **fields: object) -> None:
-        """A model from a GGUF file, as a client does it: blob first, then create."""
-        data = gguf.read_bytes()
+    def upload(self, file: Path, headers: Mapping[str, str] | None = None) -> str:
+        """The digest of a file that the server has from now on."""
+        data = file.read_bytes()
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        assert self.request("POST", f"/api/blobs/{digest}", data).status in (200, 201)
-        answer = self.post("/api/create", {"model": name, "files": {gguf.name: digest}, "stream": False, **fields})
+        assert self.request("POST", f"/api/blobs/{digest}", data, headers=headers).status in (200, 201)
+        return digest
+
+    def create(self, name: str, gguf: Path, *, headers: Mapping[str, str] | None = None, **fields: object) -> None:
+        """A model from a GGUF file, as a client does it: blob first, then create."""
+        digest = self.upload(gguf, headers)
+        body = {"model": name, "files": {gguf.name: digest}, "stream": False, **fields}
+        answer = self.request("POST", "/api/create", body, headers=headers)
         assert answer.json == {"status": "success"}, answer.body
 
 

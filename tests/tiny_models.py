@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,49 +102,80 @@ def tiny_llama(
     chat_template: str | None = None,
     n_ctx: int = 8192,
     layers: int = LAYERS,
+    dim: int = DIM,
+    ffn: int = FFN,
+    quantization: str = "F16",
+    controls: tuple[str, ...] = (),
 ) -> Path:
-    """A llama of 2 layers x 64 dimensions (F16, about 15 MB) with SmolLM2's tokenizer and, by default, its template."""
+    """A llama of 2 layers x 64 dimensions (F16, about 15 MB) with SmolLM2's tokenizer and, by default, its template.
+
+    `controls` are control tokens that the vocabulary gets at its end; `quantization` is that of every matrix, by the
+    name of its tensor type.
+    """
 
     def build(path: Path) -> None:
         import numpy as np
+        from gguf import GGMLQuantizationType, LlamaFileType
+        from gguf.quants import quantize
+
+        kind = GGMLQuantizationType[quantization]
+
+        def add(tensor: str, matrix: Any) -> None:
+            writer.add_tensor(tensor, quantize(matrix, kind), raw_dtype=kind)
 
         writer = _writer(path, "llama")
         writer.add_name(name)
-        writer.add_file_type(1)  # F16
+        writer.add_file_type(LlamaFileType[f"MOSTLY_{quantization}"])
         writer.add_block_count(layers)
         writer.add_context_length(n_ctx)
-        writer.add_embedding_length(DIM)
-        writer.add_feed_forward_length(FFN)
+        writer.add_embedding_length(dim)
+        writer.add_feed_forward_length(ffn)
         writer.add_head_count(HEADS)
         writer.add_head_count_kv(HEADS)
-        writer.add_rope_dimension_count(DIM // HEADS)
+        writer.add_rope_dimension_count(dim // HEADS)
         writer.add_rope_freq_base(10_000.0)
         writer.add_layer_norm_rms_eps(1e-5)
-        vocabulary = _copy_tokenizer(writer, chat_template)
+        vocabulary = _copy_tokenizer(writer, chat_template, controls)
         writer.add_vocab_size(vocabulary)
 
         rng = np.random.default_rng(1)
-        writer.add_tensor("token_embd.weight", _matrix(rng, vocabulary, DIM).astype(np.float16))
-        output = _matrix(rng, vocabulary, DIM).astype(np.float16)
+        add("token_embd.weight", _matrix(rng, vocabulary, dim))
+        output = _matrix(rng, vocabulary, dim)
         output[:CONTROL_TOKENS] = 0
-        writer.add_tensor("output.weight", output)
-        writer.add_tensor("output_norm.weight", np.ones(DIM, dtype=np.float32))
+        output[vocabulary - len(controls) :] = 0
+        add("output.weight", output)
+        writer.add_tensor("output_norm.weight", np.ones(dim, dtype=np.float32))
         for layer in range(layers):
             prefix = f"blk.{layer}"
             for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
-                writer.add_tensor(f"{prefix}.{part}.weight", _matrix(rng, DIM, DIM).astype(np.float16))
-            for part, rows, columns in (("ffn_gate", FFN, DIM), ("ffn_up", FFN, DIM), ("ffn_down", DIM, FFN)):
-                writer.add_tensor(f"{prefix}.{part}.weight", _matrix(rng, rows, columns).astype(np.float16))
+                add(f"{prefix}.{part}.weight", _matrix(rng, dim, dim))
+            for part, rows, columns in (("ffn_gate", ffn, dim), ("ffn_up", ffn, dim), ("ffn_down", dim, ffn)):
+                add(f"{prefix}.{part}.weight", _matrix(rng, rows, columns))
             for part in ("attn_norm", "ffn_norm"):
-                writer.add_tensor(f"{prefix}.{part}.weight", np.ones(DIM, dtype=np.float32))
+                writer.add_tensor(f"{prefix}.{part}.weight", np.ones(dim, dtype=np.float32))
         _finish(writer)
 
-    return _cached(folder, name, (chat_template, n_ctx, layers), build)
+    return _cached(folder, name, (chat_template, n_ctx, layers, dim, ffn, quantization, controls), build)
 
 
 def tiny_embedder(folder: Path, *, name: str = "tiny-embedder", n_ctx: int = 512) -> Path:
     """A BERT of 2 layers x 64 dimensions (mean pooling) with a WordPiece vocabulary of about 1,000 English pieces."""
+    return _tiny_bert(folder, name, n_ctx, ranks=False)
 
+
+def tiny_reranker(
+    folder: Path, *, name: str = "tiny-reranker", n_ctx: int = 512, template: str = "", head: float | None = 1.0
+) -> Path:
+    """The same BERT as a cross-encoder: one score for a query and a document, from a classifier head.
+
+    `template` is the model's own text for a pair, `head` what the head's weights are multiplied by; None = no head.
+    """
+    return _tiny_bert(folder, name, n_ctx, ranks=True, template=template, head=head)
+
+
+def _tiny_bert(
+    folder: Path, name: str, n_ctx: int, *, ranks: bool, template: str = "", head: float | None = None
+) -> Path:
     def build(path: Path) -> None:
         import numpy as np
         from gguf import PoolingType, TokenType
@@ -160,7 +191,9 @@ def tiny_embedder(folder: Path, *, name: str = "tiny-embedder", n_ctx: int = 512
         writer.add_head_count(HEADS)
         writer.add_layer_norm_eps(1e-12)
         writer.add_causal_attention(False)
-        writer.add_pooling_type(PoolingType.MEAN)
+        writer.add_pooling_type(PoolingType.RANK if ranks else PoolingType.MEAN)
+        if template:
+            writer.add_string("tokenizer.chat_template.rerank", template)
         writer.add_tokenizer_model("bert")
         writer.add_tokenizer_pre("default")
         writer.add_token_type_count(2)
@@ -187,9 +220,13 @@ def tiny_embedder(folder: Path, *, name: str = "tiny-embedder", n_ctx: int = 512
                 writer.add_tensor(f"{prefix}.{part}.bias", np.zeros(rows, dtype=np.float32))
             _add_norm(writer, f"{prefix}.attn_output_norm")
             _add_norm(writer, f"{prefix}.layer_output_norm")
+        if head is not None:
+            for part, rows in (("cls", DIM), ("cls.output", 1)):
+                writer.add_tensor(f"{part}.weight", (head * _matrix(rng, rows, DIM)).astype(np.float16))
+                writer.add_tensor(f"{part}.bias", np.zeros(rows, dtype=np.float32))
         _finish(writer)
 
-    return _cached(folder, name, (n_ctx,), build)
+    return _cached(folder, name, (n_ctx, ranks, template, head), build)
 
 
 def tiny_lora(folder: Path, *, name: str = "tiny-lora", rank: int = 4) -> Path:
@@ -274,22 +311,24 @@ def _finish(writer: GGUFWriter) -> None:
     writer.close()
 
 
-def _copy_tokenizer(writer: GGUFWriter, chat_template: str | None) -> int:
+def _copy_tokenizer(writer: GGUFWriter, chat_template: str | None, controls: tuple[str, ...] = ()) -> int:
     """SmolLM2's `tokenizer.*` keys into the writer, with another chat template where one is given. Returns n_vocab."""
-    from gguf import GGUFReader
+    from gguf import GGUFReader, TokenType
 
     fields = GGUFReader(smollm2_gguf()).fields
+    added = {"tokenizer.ggml.tokens": list(controls), "tokenizer.ggml.token_type": [TokenType.CONTROL] * len(controls)}
     for key, field in fields.items():
         if key.startswith("tokenizer.") and not (chat_template and key == "tokenizer.chat_template"):
-            _copy_field(writer, field)
+            _copy_field(writer, field, added.get(key, []))
     if chat_template:
         writer.add_chat_template(chat_template)
-    return len(fields["tokenizer.ggml.tokens"].data)
+    return len(fields["tokenizer.ggml.tokens"].data) + len(controls)
 
 
-def _copy_field(writer: GGUFWriter, field: Any) -> None:
+def _copy_field(writer: GGUFWriter, field: Any, added: Sequence[Any] = ()) -> None:
     element = field.types[-1] if len(field.types) > 1 else None
-    writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=element)
+    value = [*field.contents(), *added] if added else field.contents()
+    writer.add_key_value(field.name, value, field.types[0], sub_type=element)
 
 
 def _add_norm(writer: GGUFWriter, name: str) -> None:

@@ -11,6 +11,7 @@ PunaError                      500  something failed that the caller cannot chan
 ├── Busy                       503  the queue is full; trying again later helps
 ├── StoreError                 500  the store could not be read or written
 │   └── DigestMismatch         500  bytes do not hash to the digest that they were fetched by
+├── DatabaseFailed             500  the database of measurements and votes could not be opened, read or written
 ├── RegistryError              500  a registry could not be reached, refused, or answered with nonsense
 │   └── Interrupted            500  … in a way that may pass: trying again is worth it
 └── EngineError                500  the engine failed; `status` may carry the engine's own
@@ -95,6 +96,13 @@ class DigestMismatch(StoreError):
 
     def __init__(self, want: object, got: object) -> None:
         super().__init__(f"digest mismatch, file must be downloaded again: want {want}, got {got}")
+
+
+class DatabaseFailed(PunaError):
+    """The database could not be opened, read or written; `reason` is the driver's, in one line."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the database cannot be used: {reason}")
 
 
 class RegistryError(PunaError):

@@ -35,10 +35,10 @@ GO_TOOLS = (
     "{{ end }}]{{ end }}{{ end }}"
 )
 GO_THINKING = (
-    '{{ range .Messages }}{{ if eq .Role "assistant" }}<think>{{ .Thinking }}</think>{{ end }}{{ .Content }}{{ end }}'
+    '{{ range .Messages }}{{ if eq .Role "assistant" }}<think>{{ .Thinking }}e{{ end }}{{ .Content }}{{ end }}'
     "{{ if .Think }}<think>{{ end }}"
 )
-THOUGHT: Any = {"format": {"type": "json_schema", "schema": {"const": "hm</think>ok"}}}
+ANSWER: Any = {"format": {"type": "json_schema", "schema": {"const": "ok"}}}
 
 
 @pytest.fixture(scope="module")
@@ -244,26 +244,41 @@ def test_an_answer_as_an_object_of_a_class(client: anthropic.Anthropic) -> None:
 
 @pytest.mark.parametrize("thinking", [anthropic.omit, {"type": "enabled", "budget_tokens": 1024}, {"type": "adaptive"}])
 def test_thinking_is_apart(client: anthropic.Anthropic, thinking: Any) -> None:
-    """The prompt has opened the thought; the schema makes the model write its end in the middle of the text."""
-    asked: Any = {"model": "anthropic-thinks", "max_tokens": 50, "messages": HI, "output_config": THOUGHT}
+    """The prompt has opened the thought, which ends at the model's first `e`; the schema forces the answer after it."""
+    asked: Any = {
+        "model": "anthropic-thinks",
+        "max_tokens": 60,
+        "messages": HI,
+        "output_config": ANSWER,
+        "extra_body": GREEDY,
+    }
     answer = client.messages.create(**asked, thinking=thinking)
     thought, text = answer.content
     assert isinstance(thought, ThinkingBlock)
-    assert (thought.thinking, thought.signature, said(answer), text.type) == ('"hm', "", 'ok"', "text")
+    assert thought.thinking != ""
+    assert "e" not in thought.thinking
+    assert (thought.signature, said(answer), text.type) == ("", '"ok"', "text")
     with client.messages.stream(**asked, thinking=thinking) as stream:
         streamed = stream.get_final_message()
-    assert (streamed.content[0], said(streamed)) == (thought, 'ok"')
+    assert (streamed.content[0], said(streamed)) == (thought, '"ok"')
     history: Any = [*HI, answer.to_param(), *HI]
     assert client.messages.create(model="anthropic-thinks", max_tokens=5, messages=history).content
 
 
 def test_thinking_that_is_omitted_or_disabled(client: anthropic.Anthropic) -> None:
-    asked: Any = {"model": "anthropic-thinks", "max_tokens": 50, "messages": HI, "output_config": THOUGHT}
+    asked: Any = {
+        "model": "anthropic-thinks",
+        "max_tokens": 60,
+        "messages": HI,
+        "output_config": ANSWER,
+        "extra_body": GREEDY,
+    }
     hidden = client.messages.create(**asked, thinking={"type": "adaptive", "display": "omitted"})
-    assert [block.type for block in hidden.content] == ["text"]
-    assert said(hidden) == 'ok"'
     disabled = client.messages.create(**asked, thinking={"type": "disabled"})
-    assert [block.type for block in disabled.content] == ["text"]
+    for answer in (hidden, disabled):
+        assert [block.type for block in answer.content] == ["text"]
+        assert said(answer) == '"ok"'
+    assert disabled.usage.output_tokens < hidden.usage.output_tokens
 
 
 def test_thinking_means_nothing_to_a_model_that_cannot(client: anthropic.Anthropic) -> None:

@@ -34,7 +34,7 @@ PERSON = {
     "properties": {
         "name": {"enum": ["Ada", "Grace"]},
         "age": {"anyOf": [{"enum": [36, 85]}, {"type": "null"}], "default": None},
-        "tags": {"type": "array", "items": {"$ref": "#/$defs/Tag"}, "uniqueItems": True, "maxItems": 2},
+        "tags": {"type": "array", "items": {"$ref": "#/$defs/Tag"}, "maxItems": 2},
     },
     "$defs": {"Tag": {"enum": ["x", "y"], "type": "string"}},
     "required": ["name", "age", "tags"],
@@ -151,9 +151,16 @@ def test_T17_an_odd_schema_is_served_or_refused(server: Server, schema: dict[str
     assert engine_pids(server) == before
 
 
+def test_a_keyword_that_cannot_be_held_is_refused_by_name(server: Server) -> None:
+    schema = {"type": "array", "items": {"enum": [1, 2]}, "uniqueItems": True}
+    for answer in both(server, format=schema):
+        text = "invalid format: uniqueItems cannot be forced on an answer; leave it out"
+        assert (answer.status, answer.json) == (400, {"error": text})
+
+
 def test_no_text_is_ever_unconstrained(server: Server) -> None:
-    """A keyword that the compiler does not know must not switch the constraint off."""
-    schema = {"type": "array", "items": {"enum": [1, 2]}, "uniqueItems": True, "minItems": 2, "maxItems": 2}
+    """A keyword that nobody knows must not switch the constraint off."""
+    schema = {"type": "array", "items": {"enum": [1, 2]}, "x-order": 1, "minItems": 2, "maxItems": 2}
     for text in texts(server, format=schema, options={"num_predict": 300, "seed": 1}):
         assert set(json.loads(text)) <= {1, 2}
 

@@ -68,6 +68,17 @@ def test_embeddings_in_the_order_of_the_contract(server: Server) -> None:
     assert found["usage"] == {"prompt_tokens": native["prompt_eval_count"], "total_tokens": native["prompt_eval_count"]}
 
 
+def test_many_inputs_keep_their_order(server: Server) -> None:
+    """They go to the engine in groups: a client that leaves must not have all of them worked off."""
+    words = [f"grass {number} llama" for number in range(35)]
+    found, reverse = (
+        server.post("/v1/embeddings", {"model": "E", "input": given}).json for given in (words, words[::-1])
+    )
+    assert [row["index"] for row in found["data"]] == list(range(35))
+    assert [row["embedding"] for row in found["data"]] == [row["embedding"] for row in reverse["data"][::-1]]
+    assert found["usage"] == reverse["usage"]
+
+
 def test_base64_is_little_endian_float32(server: Server) -> None:
     numbers = server.post("/v1/embeddings", {"model": "E", "input": "grass"}).json["data"][0]["embedding"]
     for encoding in ("base64", "BASE64"):

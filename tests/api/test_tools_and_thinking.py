@@ -42,6 +42,8 @@ GO_THINKING = (
     '{{ range .Messages }}{{ if eq .Role "assistant" }}<think>{{ .Thinking }}</think>{{ end }}{{ .Content }}{{ end }}'
     "{{ if .Think }}level={{ .ThinkLevel }}<think>{{ end }}"
 )
+GO_MURMURING = GO_THINKING.replace("</think>", "e")
+TEMPLATES = (("go-tools", "M", GO_TOOLS), ("go-thinks", "M", GO_THINKING), ("go-murmurs", "M", GO_MURMURING))
 JINJA_THINKING = tiny_models.THINKING_TEMPLATE.rstrip().removesuffix("{%- endif %}") + (
     "{%- if enable_thinking is not defined or enable_thinking %}{{- '<think>\\n' }}{%- endif %}\n{%- endif %}\n"
 )
@@ -49,7 +51,7 @@ JINJA_THINKING = tiny_models.THINKING_TEMPLATE.rstrip().removesuffix("{%- endif 
 
 @pytest.fixture(scope="module", autouse=True)
 def models(server: Server) -> None:
-    for name, base, template in (("go-tools", "M", GO_TOOLS), ("go-thinks", "M", GO_THINKING)):
+    for name, base, template in TEMPLATES:
         created = server.post("/api/create", {"model": name, "from": base, "template": template, "stream": False})
         assert created.json == {"status": "success"}
     weights = tiny_models.tiny_llama(tiny_models.cache_folder(), name="tiny-open-thinker", chat_template=JINJA_THINKING)
@@ -241,27 +243,65 @@ def test_reasoning_of_old_answers_goes_back_to_the_template(server: Server) -> N
     assert "<think>\nhm\n</think>\n\nho" in rendered(server, "T", old)
 
 
-SPLIT = {"format": {"const": "hm</think>ok"}, "options": {"num_predict": 50}}
+MURMURS = {"options": {"num_predict": 60, "seed": 1}}
+CONST = {**MURMURS, "format": {"const": "hm</think>ok"}}
 
 
 def test_reasoning_and_answer_are_apart(server: Server) -> None:
-    """The prompt has opened the thought; the model must write the closing tag in the middle of its text."""
-    assert "thinking" in server.post("/api/show", {"model": "go-thinks"}).json["capabilities"]
-    message = chat(server, "go-thinks", **SPLIT).json["message"]
-    assert message == {"role": "assistant", "content": 'ok"', "thinking": '"hm'}
-    answer = server.post("/api/generate", {"model": "go-thinks", "prompt": "hi", "stream": False, **SPLIT}).json
-    assert (answer["thinking"], answer["response"]) == ('"hm', 'ok"')
+    """The prompt has opened the thought; the model closes it with its first `e`."""
+    assert "thinking" in server.post("/api/show", {"model": "go-murmurs"}).json["capabilities"]
+    message = chat(server, "go-murmurs", **MURMURS).json["message"]
+    answer = server.post("/api/generate", {"model": "go-murmurs", "prompt": "hi", "stream": False, **MURMURS}).json
+    for thinking, content in ((message["thinking"], message["content"]), (answer["thinking"], answer["response"])):
+        assert thinking != ""
+        assert "e" not in thinking
+        assert content != ""
     assert list(answer)[:5] == ["model", "created_at", "response", "thinking", "done"]
 
 
 def test_reasoning_and_answer_are_apart_in_a_stream(server: Server) -> None:
-    messages = [line["message"] for line in chat(server, "go-thinks", stream=True, **SPLIT).lines]
-    assert "".join(message.get("thinking", "") for message in messages) == '"hm'
-    assert "".join(message["content"] for message in messages) == 'ok"'
-    body = {"model": "go-thinks", "prompt": "hi", **SPLIT}
-    lines = server.post("/api/generate", body).lines
-    assert "".join(line.get("thinking", "") for line in lines) == '"hm'
-    assert "".join(line["response"] for line in lines) == 'ok"'
+    messages = [line["message"] for line in chat(server, "go-murmurs", stream=True, **MURMURS).lines]
+    whole = chat(server, "go-murmurs", **MURMURS).json["message"]
+    assert "".join(message.get("thinking", "") for message in messages) == whole["thinking"]
+    assert "".join(message["content"] for message in messages) == whole["content"]
+
+
+def test_a_thought_runs_free_before_an_answer_with_a_format(server: Server) -> None:
+    answer = chat(server, "go-murmurs", **CONST).json
+    message = answer["message"]
+    assert (message["content"], answer["done_reason"]) == ('"hm</think>ok"', "stop")
+    assert message["thinking"] != ""
+    assert "e" not in message["thinking"]
+    assert chat(server, "go-murmurs", think=False, **CONST).json["eval_count"] < answer["eval_count"] <= 60
+    lines = chat(server, "go-murmurs", stream=True, **CONST).lines
+    assert "".join(line["message"].get("thinking", "") for line in lines) == message["thinking"]
+    assert "".join(line["message"]["content"] for line in lines) == '"hm</think>ok"'
+
+
+@pytest.mark.parametrize("model", ["go-thinks", "go-murmurs", "T", "jinja-thinks"])
+def test_without_thinking_a_format_is_all_there_is(server: Server, model: str) -> None:
+    message = chat(server, model, think=False, **CONST).json["message"]
+    assert message == {"role": "assistant", "content": '"hm</think>ok"'}
+    body = {"model": model, "prompt": "hi", "stream": False, **CONST}
+    answer = server.post("/api/generate", body).json
+    assert (answer["response"], "thinking" in answer) == ('"hm</think>ok"', False)
+
+
+def test_a_model_that_need_not_think_goes_straight_to_its_format(server: Server) -> None:
+    """T's prompt opens no thought, and its random words are none."""
+    assert chat(server, "T", **CONST).json["message"] == {"role": "assistant", "content": '"hm</think>ok"'}
+
+
+def test_a_thought_that_takes_all_the_tokens_leaves_no_answer(server: Server) -> None:
+    answer = chat(server, "jinja-thinks", **CONST).json
+    assert (answer["message"]["content"], answer["done_reason"], answer["eval_count"]) == ("", "length", 60)
+    assert answer["message"]["thinking"] != ""
+
+
+def test_a_format_of_a_thinking_model_is_still_checked_first(server: Server) -> None:
+    for schema in ({"enum": []}, {"allOf": [{"type": "string"}, {"type": "null"}]}):
+        answer = chat(server, "jinja-thinks", stream=True, format=schema)
+        assert (answer.status, "invalid format" in answer.json["error"]) == (400, True)
 
 
 def test_reasoning_of_a_jinja_model_is_apart_on_both_routes(server: Server) -> None:

@@ -56,6 +56,7 @@ class FakeEffects:
         self.plans: list[Plan] = []
         self.free = free
         self.hold = hold
+        self.deleted: set[Path] = set()
         self.failures: list[BaseException] = []  # for the next starts, in order
         self.now = 1_000 * 10**9
         self._loads: list[asyncio.Event] = []
@@ -76,6 +77,9 @@ class FakeEffects:
             self._timers.remove(timer)
             timer[1]()
         await settled()
+
+    def exists(self, path: Path) -> bool:
+        return path not in self.deleted
 
     async def free_memory(self) -> Memory:
         return Memory(self.free, 100 * GIB)

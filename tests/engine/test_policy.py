@@ -21,7 +21,7 @@ from puna.engine.policy import (
     make_plan,
     needs_reload,
 )
-from puna.engine.types import GpuMemory, LoadOptions, Memory, Weights
+from puna.engine.types import Adapter, GpuMemory, LoadOptions, Memory, Weights
 from puna.settings import Settings
 from tests.engine.fakes import GIB, weights
 
@@ -212,10 +212,28 @@ def test_the_context_of_the_settings_counts_like_a_request() -> None:
     assert needs_reload(running, weights(), LoadOptions(num_ctx=4096), context_length=2048)
 
 
-@pytest.mark.parametrize("field", ["adapters", "projectors"])
-def test_other_files_beside_the_same_weights_reload(field: str) -> None:
-    changes: dict[str, Any] = {field: (Path("/models/x"),)}
-    assert needs_reload(plan(), weights(**changes), LoadOptions())
+def test_another_projector_beside_the_same_weights_reloads() -> None:
+    assert needs_reload(plan(), weights(projectors=(Path("/models/x"),)), LoadOptions())
+
+
+@pytest.mark.parametrize(
+    ("loaded", "wanted", "exact", "reload"),
+    [
+        ("", "x", False, True),
+        ("x", "x", False, False),
+        ("xy", "x", False, False),
+        ("xy", "", False, False),
+        ("xy", "", True, True),
+        ("xy", "yx", True, False),
+        ("xy", "z", False, True),
+    ],
+)
+def test_only_an_adapter_that_is_not_loaded_reloads(loaded: str, wanted: str, exact: bool, reload: bool) -> None:
+    """`exact`: nor may there be one too many."""
+    running, asked = ([Adapter(Path(letter), 1) for letter in letters] for letters in (loaded, wanted))
+    now = replace(plan(), weights=weights(adapters=tuple(running)))
+    other_scale = tuple(replace(adapter, scale=0.5) for adapter in asked)
+    assert needs_reload(now, weights(adapters=other_scale), LoadOptions(), exact=exact) is reload
 
 
 def test_only_a_draft_model_guesses_ahead_by_default() -> None:

@@ -14,11 +14,11 @@ from aiohttp import web
 
 from puna.engine.biases import read_biases
 from puna.engine.llama import LlamaDriver
-from puna.engine.options import OPTIONS, merge_options
+from puna.engine.options import HISTORIC, OPTIONS, merge_options
 from puna.engine.types import Completion, SamplingOptions
 from puna.errors import EngineError, PunaError, RunnerDied
 from tests.engine.conftest import GREEDY, whole
-from tests.engine.test_options import odd_values
+from tests.engine.test_options import ENGINE_RANGES, odd_values
 
 
 async def test_a_runner_that_is_not_there(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ async def test_a_runner_that_is_not_there(tmp_path: Path) -> None:
     await driver.close()
 
 
-PROPS = {"default_generation_settings": {"n_ctx": 64}, "media_marker": "<M>"}
+PROPS: dict[str, Any] = {"default_generation_settings": {"n_ctx": 64}, "media_marker": "<M>"}
 MODELS = {"data": [{"meta": {"n_vocab": 9}}]}
 LAST = b'data: {"content":"","tokens":[],"stop":true,"stop_type":"eos","timings":{"cache_n":0,"prompt_n":1,"prompt_ms":1,"predicted_n":1,"predicted_ms":1}}\n\n'
 
@@ -77,16 +77,22 @@ async def test_T18_the_engine_sees_listed_keys_only(folder: Path) -> None:
         "min_p", "typical_p", "repeat_last_n", "temperature", "repeat_penalty", "presence_penalty",
         "frequency_penalty", "stop",
     }  # fmt: skip
+    smuggled = ("n_discard", "cache_prompt", "id_slot", "grammar", "json_schema", "samplers", "n_probs", "lora")
     async with recording_engine(folder, answered) as (driver, bodies):
-        for name in (*OPTIONS, "n_discard", "cache_prompt", "id_slot", "grammar"):
-            for value in odd_values(name)[:7]:
+        for name in (*OPTIONS, *HISTORIC, *smuggled):
+            for value in odd_values(name):
                 try:
                     _, sampling = merge_options({name: value})
                 except PunaError:
                     continue
                 await whole(driver.complete(Completion("a", sampling)))
-        assert len(bodies) > 50
+        assert len(bodies) > 350
         assert {key for body in bodies for key in body} == listed
+        ranges = ENGINE_RANGES | {"repeat_last_n": (0, PROPS["default_generation_settings"]["n_ctx"])}
+        for body in bodies:
+            for key, (low, high) in ranges.items():
+                assert low <= body[key] <= high, (key, body)
+            assert all(isinstance(text, str) for text in body["stop"])
         biased = SamplingOptions(logit_bias=read_biases({8: -100}))
         await whole(driver.complete(Completion("a", biased)))
         assert bodies[-1].keys() - listed == {"logit_bias"}

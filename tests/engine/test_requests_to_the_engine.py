@@ -10,8 +10,8 @@ import pytest
 
 from puna.engine.biases import MAX_BIASES, read_biases
 from puna.engine.bodies import chat_body, completion_body, place_media, template_body
-from puna.engine.callschema import call_schema
-from puna.engine.schema import check_schema
+from puna.engine.callschema import call_constraint
+from puna.engine.schema import constrain
 from puna.engine.types import ChatCompletion, Completion, Props, SamplingOptions
 from puna.errors import BadRequest, FieldRefused
 from puna.prompts.messages import Message, ToolCall
@@ -91,12 +91,11 @@ def test_think_is_told_to_the_template(think: bool | str | None, kwargs: dict[st
 
 def test_constraints_and_probabilities() -> None:
     schema = {"type": "object"}
-    raw = completion_body(Completion("a", SAMPLING, grammar_schema=schema, n_probs=0), PROPS)
-    assert (raw["json_schema"]["type"], raw["n_probs"]) == ("object", 1)
-    bomb = {**schema, "x-guidance": {"item_separator": "(,{1000}){1000}"}}
-    assert completion_body(Completion("a", SAMPLING, grammar_schema=bomb), PROPS)["json_schema"] == raw["json_schema"]
-    chat = chat_body(ChatCompletion([], SAMPLING, grammar_schema=schema, n_probs=3), PROPS)
-    assert chat["response_format"]["json_schema"]["schema"] == schema
+    raw = completion_body(Completion("a", SAMPLING, constraint=constrain(schema), n_probs=0), PROPS)
+    assert (raw["json_schema"]["type"], raw["n_probs"]) == (["object"], 1)
+    bomb = constrain({**schema, "x-guidance": {"item_separator": "(,{1000}){1000}"}})
+    assert completion_body(Completion("a", SAMPLING, constraint=bomb), PROPS)["json_schema"] == raw["json_schema"]
+    chat = chat_body(ChatCompletion([], SAMPLING, n_probs=3), PROPS)
     assert (chat["logprobs"], chat["top_logprobs"]) == (True, 3)
     assert "n_probs" not in completion_body(Completion("a", SAMPLING), PROPS)
 
@@ -120,7 +119,7 @@ def nested(depth: int) -> dict[str, Any]:
         ({"pattern": "a" * 513}, "pattern is longer"),
         ({"pattern": "a{5,1}"}, "down to a smaller one"),
         ({"type": "string", "minLength": 5, "maxLength": 1}, "allow nothing"),
-        ({"type": "array", "minItems": -1}, "allow nothing"),
+        ({"type": "array", "minItems": -1}, "not negative"),
         (nested(40), "nested deeper"),
         ({"enum": list(range(10_001))}, "more than 10000 parts"),
         (nested(100_000), "nested deeper"),
@@ -128,7 +127,7 @@ def nested(depth: int) -> dict[str, Any]:
 )
 def test_T17_a_schema_that_explodes_is_refused_with_the_limit(schema: dict[str, Any], limit: str) -> None:
     with pytest.raises(BadRequest, match=limit):
-        check_schema(schema)
+        constrain(schema)
 
 
 @pytest.mark.parametrize(
@@ -137,18 +136,17 @@ def test_T17_a_schema_that_explodes_is_refused_with_the_limit(schema: dict[str, 
         {},
         {"type": "object", "properties": {"minItems": {"type": "integer"}, "pattern": {"type": "string"}}},
         {"type": "array", "minItems": 2000, "items": {"type": "string", "pattern": "^[a-z]{2,8}$"}},
-        {"$ref": "#"},
-        {"minItems": "many", "maxItems": None, "pattern": 3},
+        {"properties": {"again": {"$ref": "#"}}},
         nested(15),
     ],
 )
 def test_T17_ordinary_schemas_pass(schema: dict[str, Any]) -> None:
-    check_schema(schema)
+    assert constrain(schema)
 
 
 def test_a_reference_to_the_root_of_the_parameters_still_means_them() -> None:
     tree = {"name": "tree", "parameters": {"properties": {"left": {"$ref": "#"}, "n": {"const": 1}}}}
-    schema = call_schema([tree, {"name": "other"}])
+    schema = call_constraint([tree, {"name": "other"}]).schema
     call = {"name": "tree", "arguments": {"left": {"left": {"n": 1}}}}
     assert jsonschema_rs.is_valid(schema, call)
     assert not jsonschema_rs.is_valid(schema, {**call, "arguments": {"left": {"left": {"n": 2}}}})
@@ -160,7 +158,7 @@ def test_a_reference_to_the_root_of_the_parameters_still_means_them() -> None:
 @pytest.mark.parametrize(
     ("tools", "text"),
     [
-        ([{"maxProperties": 1e9}], "invalid parameters of tool 'f0': the schema asks for more than 2000 repeats"),
+        ([{"maxProperties": 1e9}], "invalid tools: maxProperties asks for more than 2000 repeats"),
         ([{"properties": {"a": nested(28)}}], "invalid tools: the schema is nested deeper than 32 levels"),
         ([{"properties": nested(100_000)}], "invalid parameters of tool 'f0': the schema is nested deeper"),
         (
@@ -172,7 +170,7 @@ def test_a_reference_to_the_root_of_the_parameters_still_means_them() -> None:
 )
 def test_T17_tools_that_explode_are_refused_with_the_limit(tools: list[dict[str, Any]], text: str) -> None:
     with pytest.raises(FieldRefused, match=text) as caught:
-        call_schema([{"name": f"f{number}", "parameters": parameters} for number, parameters in enumerate(tools)])
+        call_constraint([{"name": f"f{number}", "parameters": parameters} for number, parameters in enumerate(tools)])
     assert caught.value.param == "tools"
 
 
@@ -193,7 +191,7 @@ POINT = {"type": "object", "properties": {"x": {"type": "integer"}}, "required":
     ],
 )
 def test_what_may_have_other_properties_stays_open(parameters: dict[str, Any], arguments: dict[str, Any]) -> None:
-    schema = call_schema([{"name": "f", "parameters": parameters}])
+    schema = call_constraint([{"name": "f", "parameters": parameters}]).schema
     assert jsonschema_rs.is_valid(schema, {"name": "f", "arguments": arguments})
 
 
@@ -215,7 +213,7 @@ def test_a_small_model_finds_no_room_for_what_nobody_listed(
     parameters: dict[str, Any] | None, arguments: dict[str, Any]
 ) -> None:
     """SmolLM2 fills such room until its answer is cut."""
-    schema = call_schema([{"name": "f", "parameters": parameters}])
+    schema = call_constraint([{"name": "f", "parameters": parameters}]).schema
     assert jsonschema_rs.is_valid(schema, {"name": "f", "arguments": arguments})
     for place in objects(arguments):
         place["unlisted"] = 1

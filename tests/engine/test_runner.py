@@ -16,7 +16,7 @@ import pytest
 
 from puna.engine.effects import Processes
 from puna.engine.runner import Launch, Runner
-from puna.engine.types import Completion, SamplingOptions
+from puna.engine.types import Adapter, Completion, SamplingOptions
 from puna.environment import child_environment
 from puna.errors import LoadFailed, RunnerDied
 from tests.engine.conftest import StartRunner, plan_for
@@ -56,7 +56,7 @@ async def test_each_slot_has_the_whole_context(start_runner: StartRunner, tiny_l
 
 async def test_load_options_reach_the_engine(start_runner: StartRunner, tiny_llama: Path, tiny_lora: Path) -> None:
     options = {"num_thread": 1, "num_batch": 64, "use_mmap": False, "num_gpu": 0, "main_gpu": 0, "shift": False}
-    runner = await start_runner(tiny_llama, adapters=(tiny_lora,), **options)
+    runner = await start_runner(tiny_llama, adapters=(Adapter(tiny_lora, 0),), **options)
     assert runner.alive
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from puna.engine.failures import OutOfMemory
-from puna.engine.policy import Limits
+from puna.engine.policy import Limits, Plan
 from puna.engine.scheduler import Lease, Scheduler
-from puna.engine.types import LoadOptions, Weights
+from puna.engine.types import Adapter, LoadOptions, Weights
 from puna.errors import Busy, LoadFailed, PunaError, RunnerDied
 from puna.names import Digest, ModelName
 from puna.units import FOREVER_NS, NS
@@ -32,10 +34,10 @@ async def scheduling(effects: FakeEffects, **limits: Any) -> AsyncIterator[Sched
 
 
 async def lease(
-    scheduler: Scheduler, what: Weights, keep_alive_ns: int | None = None, name: str = "", **load: Any
+    scheduler: Scheduler, what: Weights, keep_alive_ns: int | None = None, name: str = "", caller: str = "", **load: Any
 ) -> Lease:
     model = ModelName.parse(name or f"model-{what.digest.hex[0]}")
-    return await scheduler.lease(what, model, Digest("f" * 64), {}, LoadOptions(**load), keep_alive_ns)
+    return await scheduler.lease(what, model, Digest("f" * 64), {}, LoadOptions(**load), keep_alive_ns, caller=caller)
 
 
 def asking(scheduler: Scheduler, what: Weights, **load: Any) -> asyncio.Task[Lease]:
@@ -525,3 +527,122 @@ async def test_a_lease_given_back_twice_counts_once() -> None:
         await settled()
         assert scheduler.snapshot()[0].busy == 1
         other.release()
+
+
+async def test_T24_the_second_caller_makes_a_runner_one_that_is_shared() -> None:
+    """The first one's runner chooses slots itself and remembers prompts beside them: nobody else may use it."""
+    effects = FakeEffects()
+    async with scheduling(effects) as scheduler:
+        own = await lease(scheduler, A, caller="one")
+        own_too = await lease(scheduler, A, caller="one")
+        other = asking(scheduler, A, caller="two")
+        await settled()
+        assert (effects.log, other.done()) == (["start a"], False)
+        own.release()
+        own_too.release()
+        await other
+        again = await lease(scheduler, A, caller="one")
+        assert again.runner is (await other).runner
+        await lease(scheduler, B, caller="one")
+        assert effects.log == ["start a", "stop a", "start a", "start b"]
+        assert [plan.caller for plan in effects.plans] == ["one", None, None]
+
+
+async def test_T24_where_several_callers_are_known_a_runner_is_shared_from_its_start() -> None:
+    effects = FakeEffects()
+    scheduler = Scheduler(effects, Limits(), lambda: True)
+    await scheduler.start()
+    await lease(scheduler, A, caller="one")
+    await lease(scheduler, A, caller="two")
+    assert [plan.shared for plan in effects.plans] == [True]
+    await scheduler.close()
+
+
+def adapted(*adapters: tuple[str, float], what: Weights = A) -> Weights:
+    return replace(what, adapters=tuple(Adapter(Path(name), 7, scale) for name, scale in adapters))
+
+
+def asked_for(plan: Plan) -> list[str]:
+    return [str(adapter.path) for adapter in plan.weights.adapters]
+
+
+async def test_another_scale_of_a_loaded_adapter_needs_no_load_and_the_base_neither() -> None:
+    effects = FakeEffects()
+    async with scheduling(effects) as scheduler:
+        for what in (adapted(("x", 1)), adapted(("x", 0.5)), A, adapted(("x", 1))):
+            async with await lease(scheduler, what):
+                pass
+        assert effects.log == ["start a"]
+
+
+async def test_requests_with_the_same_adapters_go_together_and_others_wait_until_they_are_done() -> None:
+    """The engine works on one set of adapters at a time, and whoever has the first slot could keep it for ever."""
+    effects = FakeEffects()
+    async with scheduling(effects) as scheduler:
+        first = await lease(scheduler, adapted(("x", 1)))
+        second = await lease(scheduler, adapted(("x", 1)))
+        base = [asking(scheduler, A), asking(scheduler, adapted(("x", 0)))]
+        await settled()
+        late = asking(scheduler, adapted(("x", 1)))  # or there would be no end of them
+        await settled()
+        assert [task.done() for task in (*base, late)] == [False] * 3
+        first.release()
+        second.release()
+        granted = await asyncio.gather(*base)
+        await settled()
+        assert not late.done()
+        for one in granted:
+            one.release()
+        await late
+        assert effects.log == ["start a"]
+
+
+async def test_who_waits_for_other_adapters_and_leaves_sets_the_runner_free() -> None:
+    effects = FakeEffects()
+    async with scheduling(effects) as scheduler:
+        first = await lease(scheduler, adapted(("x", 1)))
+        other = asking(scheduler, A)
+        await settled()
+        other.cancel()
+        await settled()
+        await lease(scheduler, adapted(("x", 1)))
+        first.release()
+        assert effects.log == ["start a"]
+
+
+async def test_an_adapter_that_is_not_loaded_joins_those_that_are() -> None:
+    effects = FakeEffects()
+    async with scheduling(effects) as scheduler:
+        for what in (adapted(("x", 1)), adapted(("y", 1)), adapted(("x", 1)), adapted(("x", 1), ("y", 2))):
+            async with await lease(scheduler, what):
+                pass
+        assert effects.log == ["start a", "stop a", "start a"]
+        assert [asked_for(plan) for plan in effects.plans] == [["x"], ["y", "x"]]
+        assert effects.plans[1].weights.size == A.size + 7
+        effects.deleted.add(Path("x"))
+        async with await lease(scheduler, adapted(("z", 1))):
+            assert asked_for(effects.plans[-1]) == ["z", "y"]
+
+
+async def test_room_for_another_model_is_not_taken_by_a_change_of_adapters() -> None:
+    effects = FakeEffects()
+    async with scheduling(effects, max_loaded_models=1) as scheduler:
+        first = await lease(scheduler, adapted(("x", 1)))
+        other, change = asking(scheduler, B), asking(scheduler, A)
+        await settled()
+        first.release()
+        (await other).release()
+        await change
+        assert effects.log == ["start a", "stop a", "start b", "stop b", "start a"]
+
+
+async def test_who_needs_no_more_than_his_own_adapters_gets_a_runner_without_others() -> None:
+    """The engine embeds with all that it has loaded."""
+    effects = FakeEffects()
+    async with scheduling(effects) as scheduler:
+        async with await lease(scheduler, adapted(("x", 1))):
+            pass
+        model = ModelName.parse("model-a")
+        async with await scheduler.lease(A, model, Digest("f" * 64), {}, LoadOptions(), exact=True):
+            pass
+        assert [asked_for(plan) for plan in effects.plans] == [["x"], []]

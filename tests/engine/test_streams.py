@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -85,6 +86,16 @@ def test_a_chat_gives_thinking_and_text() -> None:
     got = decoder.feed([delta(role="assistant", content=None), delta(reasoning_content="hm"), delta(content="yes")])
     assert got == [Chunk(thinking="hm"), Chunk("yes")]
     assert decoder.feed([ended("length"), b"[DONE]"])[0].final == Final("length", 5, 3, 1_500_000, 4, 20_000_000)
+    assert decoder.finished
+
+
+def test_text_that_was_held_back_comes_before_the_end_and_is_not_it() -> None:
+    """So the engine ends an answer at a stop text: what it held back has the timings too, and says which text it was."""
+    held = orjson.loads(delta(content=" ")) | {"timings": TIMINGS, "__verbose": {"stopping_word": "END"}}
+    decoder = ChatDecoder(-1)
+    assert decoder.feed([orjson.dumps(held)]) == [Chunk(" ")]
+    assert not decoder.finished
+    assert decoder.feed([ended()]) == [Chunk(final=replace(FINAL, stop_text="END"))]
     assert decoder.finished
 
 

@@ -58,7 +58,9 @@ class Machine:
 def test_packages_come_before_the_programs_that_need_them(target: str) -> None:
     packages, program = recipe("-n", target).splitlines()[-2:]
     assert packages == (
-        "sh tools/debian_packages.sh docker-registry:/usr/bin/docker-registry prometheus:/usr/bin/promtool"
+        "sh tools/debian_packages.sh docker-registry:/usr/bin/docker-registry prometheus:/usr/bin/promtool "
+        "postgresql:/usr/lib/postgresql/*/bin/postgres chromium:/usr/bin/chromium "
+        "json-schema-test-suite:/usr/share/json-schema-test-suite/tests/draft7/type.json"
     )
     assert program.startswith(".venv/bin/python -m ")
 

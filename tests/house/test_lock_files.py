@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.house.tree import ROOT, read
+from tests.house.tree import ROOT, kept_files, read
 
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 PINNED = re.compile(
@@ -53,3 +54,15 @@ def test_what_pyproject_asks_for_is_locked(group: str) -> None:
     stale = [str(need) for need in wanted if not need.specifier.contains(locked.get(canonicalize_name(need.name), "0"))]
     missing = [str(need) for need in wanted if canonicalize_name(need.name) not in locked]
     assert (missing, stale) == ([], []), "run `make lock`"
+
+
+NPM_LOCKS = sorted(path for path in kept_files() if path.name == "package-lock.json")
+
+
+@pytest.mark.parametrize("lock", NPM_LOCKS, ids=lambda path: path.parent.name)
+def test_every_package_of_a_javascript_lock_has_a_version_and_a_hash_but_no_address(lock: Path) -> None:
+    packages = json.loads(lock.read_bytes())["packages"]
+    packages.pop("")  # the folder itself
+    assert packages
+    assert [name for name, entry in packages.items() if not {"version", "integrity"} <= entry.keys()] == []
+    assert [name for name, entry in packages.items() if "resolved" in entry] == []

@@ -8,9 +8,11 @@ import pytest
 
 from puna.prompts import capabilities, choose_template, list_capabilities
 from puna.store import Model
+from puna.store.gguf import TensorInfo
 from tests.prompts.models import header, model
 
 GO_ALL = "{{ .Tools }}{{ .Suffix }}{{ range .Messages }}{{ if .Thinking }}<t>{{ .Thinking }}</t>{{ end }}{{ end }}"
+HEAD = replace(header("bert", pooling_type=4), tensors=(TensorInfo("cls.output.weight", "F16", (64, 1), 0),))
 
 
 def shown(given: Model) -> tuple[str, ...]:
@@ -27,6 +29,9 @@ def shown(given: Model) -> tuple[str, ...]:
         (model(template="{{ .Tools }}", jinja="<think></think> tools"), ("tools", "thinking", "completion")),
         (model(template=GO_ALL, jinja="tools"), ("completion", "tools", "insert", "thinking")),
         (model(weights=header("bert", pooling_type=0)), ("embedding",)),
+        (model(weights=header("bert", pooling_type=4)), ("embedding",)),
+        (model(weights=HEAD), ("rerank",)),
+        (model(weights=replace(HEAD, kv={"bert.pooling_type": 1})), ("embedding",)),
         (model(weights=header(vision__block_count=3)), ("completion", "vision")),
         (model(weights=header(vision__block_count=3, audio__block_count=3)), ("completion", "vision", "audio")),
         (model(projector=header("clip")), ("completion", "vision")),

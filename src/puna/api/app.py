@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Match
 
 from puna import __version__
-from puna.api import anthropic, metrics, ollama, openai
+from puna.api import anthropic, metrics, ollama, openai, rerank
 from puna.api.callers import refusal
 from puna.api.errors import error_response
 from puna.api.openapi import describe
@@ -50,7 +50,7 @@ def build_app(runtime: Runtime, *, hosts: Hosts, origins: Origins, keys: Keyring
     app.state.runtime = runtime
     app.state.metrics = metrics.Metrics(runtime.store, runtime.engine)
     native = (ollama.server, ollama.models, ollama.transfers, ollama.inference, ollama.tokens)
-    for router in (*native, openai.router, anthropic.router, metrics.router):
+    for router in (*native, rerank.router, openai.router, anthropic.router, metrics.router):
         app.include_router(router)
     app.add_exception_handler(PunaError, _puna_error)
     app.add_exception_handler(HTTPException, _not_routed)

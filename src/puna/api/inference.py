@@ -3,24 +3,41 @@ answer, what the log says about loads and embeddings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from starlette.requests import Request
 
+from puna.api.callers import caller_of
 from puna.api.names import find_model
+from puna.api.schemas import AdapterBody
 from puna.api.state import runtime
-from puna.engine import Chunk, Embedded, EmbedRequest, Final, Logprob, Subject
+from puna.engine import Chunk, Embedded, EmbedRequest, Final, Logprob, NamedAdapter, Subject
 from puna.engine.requests import InferenceRequest
 from puna.prompts.messages import ToolCall
 from puna.serving.requestlog import note
 from puna.serving.streams import answer
+from puna.store import Store
 
 
-def subject_of(request: Request, text: str, *, empty: str | None = None, absent: str | None = None) -> Subject:
+def subject_of(
+    request: Request,
+    text: str,
+    *,
+    empty: str | None = None,
+    absent: str | None = None,
+    adapters: Sequence[AdapterBody] = (),
+) -> Subject:
     """The model that `text` names. Raises as `find_model`, with the route's own words for no name and no model."""
     state = runtime(request)
     note(request, model=text)
-    return state.engine.subject(text, find_model(state.store, text, empty=empty, absent=absent))
+    model = find_model(state.store, text, empty=empty, absent=absent)
+    named = [_adapter(state.store, each, f"adapters[{number}]") for number, each in enumerate(adapters)]
+    return state.engine.subject(text, model, caller=caller_of(request).id, adapters=named)
+
+
+def _adapter(store: Store, body: AdapterBody, field: str) -> NamedAdapter:
+    absent = f'{field}.model: model "{body.model}" not found'
+    return NamedAdapter(find_model(store, body.model, absent=absent), body.scale, field)
 
 
 async def load(request: Request, subject: Subject, ask: InferenceRequest | EmbedRequest) -> None:

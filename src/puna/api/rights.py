@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from starlette.routing import compile_path
 
 from puna.keys import Right
-
-HEARTBEAT = "/"  # the one route that needs no key
+from puna.serving.callers import HEARTBEAT
 
 RIGHTS = {
     "/api/generate": Right.INFER,
     "/api/chat": Right.INFER,
     "/api/embed": Right.INFER,
     "/api/embeddings": Right.INFER,
+    "/api/rerank": Right.INFER,
     "/api/tokenize": Right.INFER,
     "/api/detokenize": Right.INFER,
     "/api/experimental/web_search": Right.INFER,
@@ -22,6 +22,7 @@ RIGHTS = {
     "/v1/chat/completions": Right.INFER,
     "/v1/completions": Right.INFER,
     "/v1/embeddings": Right.INFER,
+    "/v1/rerank": Right.INFER,
     "/v1/responses": Right.INFER,
     "/v1/audio/transcriptions": Right.INFER,
     "/v1/messages": Right.INFER,

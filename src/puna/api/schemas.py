@@ -1,32 +1,15 @@
-"""What the request bodies of every dialect have in common (contract ollama-http §1.2).
-
-A `null` is an absent key, unknown keys are ignored, keys match exactly first and without case otherwise. Types are
-strict: a string where a number belongs is a 400.
-"""
+"""What the request bodies of the native and of OpenAI's routes have in common beside `puna.serving.bodies`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, Field
 
+from puna.engine.adapters import MAX_SCALE
+from puna.serving.bodies import Wire
 
-class Wire(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_keys(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        known = {field.alias or name for name, field in cls.model_fields.items()}
-        result = {key: item for key, item in value.items() if item is not None and key in known}
-        if len(result) < len(value):  # a key in another case counts where the exact one is missing
-            for key, item in value.items():
-                folded = key.lower() if isinstance(key, str) else key
-                if item is not None and folded in known and folded not in result:
-                    result[folded] = item
-        return result
+__all__ = ["AdapterBody", "TopLogprobs", "Wire"]
 
 
 def _check_top_logprobs(value: int) -> int:
@@ -36,3 +19,22 @@ def _check_top_logprobs(value: int) -> int:
 
 
 TopLogprobs = Annotated[int, AfterValidator(_check_top_logprobs)]
+
+
+def _check_scale(value: float) -> float:
+    if not -MAX_SCALE <= value <= MAX_SCALE:  # no number is not between them either
+        raise ValueError(f"adapters: scale must be a number from -{MAX_SCALE:g} to {MAX_SCALE:g}")
+    return value
+
+
+def _check_model(value: str) -> str:
+    if not value.strip():
+        raise ValueError("adapters: model is required")
+    return value
+
+
+class AdapterBody(Wire):
+    """A LoRA adapter for one answer: that of the stored `model`, which has the same weights. `scale` 1 is as made."""
+
+    model: Annotated[str, AfterValidator(_check_model)] = Field(default="", validate_default=True)
+    scale: Annotated[float, AfterValidator(_check_scale)] = 1.0

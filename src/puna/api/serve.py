@@ -8,9 +8,8 @@ from puna.api.app import build_app
 from puna.api.state import Runtime
 from puna.client.endpoint import parse_host
 from puna.engine import Engine
-from puna.errors import PunaError
-from puna.keys import KeyFile, Keyring
 from puna.registry import Registry
+from puna.serving.callers import keyring
 from puna.serving.listening import Face, listen
 from puna.serving.origins import Origins, is_loopback
 from puna.settings import Settings
@@ -23,14 +22,7 @@ def face(settings: Settings, *, no_auth: bool = False) -> Face:
     """The runtime at its address, bound. Raises `PunaError` when it must not or cannot start."""
     endpoint = parse_host(settings.host)
     loopback = is_loopback(endpoint.host)
-    own = settings.api_key.get_secret_value() if settings.api_key else None
-    keys = Keyring(KeyFile(settings.keys), own, always=not (loopback or no_auth))
-    if not (loopback or no_auth or keys.holds_any):
-        raise PunaError(
-            f"{endpoint.host} can be reached from other machines: make a key for each caller with `puna key create`, "
-            "set PUNA_API_KEY to a secret that all of them send, or start with --no-auth if everyone who can reach "
-            "this address may use, change and delete your models"
-        )
+    keys = keyring(settings, endpoint.host, no_auth=no_auth, harm="use, change and delete your models")
     origins = Origins.parse(settings.origins)
     listener = listen(endpoint.host, endpoint.port)  # before the store is touched: another server may be using it
     store = Store(settings.models, prune=not settings.noprune)
@@ -38,7 +30,7 @@ def face(settings: Settings, *, no_auth: bool = False) -> Face:
     store.start()
     if settings.embedded_model:
         register_embedded(store)
-    engine = Engine.build(store, settings)
+    engine = Engine.build(store, settings, lambda: keys.holds_several)
     runtime = Runtime(store=store, engine=engine, registry=registry, settings=settings, loopback=loopback)
     app = build_app(runtime, hosts=listener.hosts(settings.hosts), origins=origins, keys=keys)
     reach = "this machine only" if loopback else "every machine that can reach this address"

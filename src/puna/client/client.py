@@ -45,14 +45,18 @@ class OllamaClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
+        self._session = self._new_session()
+        return self
+
+    def _new_session(self, traces: list[aiohttp.TraceConfig] | None = None) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
             headers=self._headers,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_S),
             trust_env=not self.endpoint.is_loopback,  # proxies never stand between this machine and itself
             auto_decompress=False,
+            trace_configs=traces,
         )
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -96,6 +100,11 @@ class OllamaClient:
     async def embed(self, request: Mapping[str, Any]) -> Json:
         """One answer of `/api/embed` (§3.7)."""
         return await self._call("POST", "/api/embed", request)
+
+    async def tokenize(self, model: str, content: str) -> list[Any]:
+        """The tokens of a text (Puna's `/api/tokenize`); status 404 from a server that has no such route."""
+        tokens = (await self._call("POST", "/api/tokenize", {"model": model, "content": content})).get("tokens")
+        return tokens if isinstance(tokens, list) else []
 
     def create(self, request: Mapping[str, Any]) -> JsonLines:
         """The progress lines of `/api/create` (§3.9)."""
@@ -178,15 +187,18 @@ class OllamaClient:
         self,
         method: str,
         path: str,
-        body: Mapping[str, Any] | AsyncIterator[bytes] | None = None,
+        body: Mapping[str, Any] | AsyncIterator[bytes] | bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        *,
+        traced: object = None,  # what the session's traces hear of this request
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         if self._session is None:
             raise RuntimeError("OllamaClient is used outside its `async with`")
         data = orjson.dumps(dict(body)) if isinstance(body, Mapping) else body
         url = self.endpoint.url + path
         try:
-            async with self._session.request(method, url, data=data, headers=headers) as response:
+            asked = self._session.request(method, url, data=data, headers=headers, trace_request_ctx=traced)
+            async with asked as response:
                 yield response
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _translated(error, self.endpoint) from error

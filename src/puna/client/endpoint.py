@@ -54,7 +54,7 @@ class Endpoint:
             return False
 
 
-def parse_host(text: str, *, api_key: str | None = None) -> Endpoint:
+def parse_host(text: str, *, api_key: str | None = None, default_port: int = DEFAULT_PORT) -> Endpoint:
     """Read `[scheme://]host[:port][/path]`. A bad port gives the default and a warning; raises `BadRequest`."""
     text = text.strip().strip("\"'").strip()
     if text == "ollama.com":
@@ -70,7 +70,7 @@ def parse_host(text: str, *, api_key: str | None = None) -> Endpoint:
     host = _checked_host(name) if netloc else DEFAULT_HOST
     if host is None or not _PATH.fullmatch(path):
         raise BadRequest(f'invalid host "{text}": give [http://]host[:port]')
-    port = default = _PORTS[scheme] if separator else DEFAULT_PORT
+    port = default = _PORTS[scheme] if separator else default_port
     warnings: tuple[str, ...] = ()
     if port_text is not None:
         if _PORT.fullmatch(port_text) and int(port_text) <= 65535:

@@ -16,12 +16,14 @@ class ClientError(PunaError):
     """An error that came from a server.
 
     `str()` carries the status line for endpoints that stream and only the text for the others, as the reference's
-    client does (contract ollama-store §6.1); `text` is always the bare text.
+    client does (contract ollama-store §6.1); `text` is always the bare text. `answered` is the HTTP status that came
+    back, None when the failure was none of HTTP's.
     """
 
     def __init__(self, text: str, *, status: int | None = None, reason: str = "") -> None:
         super().__init__(f"{status} {reason}: {text}" if reason else text, status=status)
         self.text = text
+        self.answered = status
 
 
 class ServerUnreachable(ClientError):
@@ -29,6 +31,7 @@ class ServerUnreachable(ClientError):
 
     def __init__(self, text: str = "could not connect to puna server, run 'puna serve' to start it") -> None:
         super().__init__(text, status=503)
+        self.answered = None
 
 
 def error_text(body: bytes, reason: str) -> str:

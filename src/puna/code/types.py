@@ -9,17 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from puna.prompts.fim import ContextFile as ContextFile  # what it is to prompts, it is here
+
 Mode = Literal["auto", "line", "block", "raw", "warm"]
 Reason = Literal["stop", "length", "cancel", "load", "unload"]
 StopType = Literal["eos", "limit", "word"]
-
-
-@dataclass(frozen=True, slots=True)
-class ContextFile:
-    """Text from elsewhere in the repository."""
-
-    filename: str  # empty = nobody knows
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +38,8 @@ class CompletionRequest:
     mode: Mode | None = None  # None = the operator's
     session: str = ""  # what the client calls its session (`puna.session`, `id_slot`)
     client: str = ""  # who asks, for "latest wins" (X3): the user agent
+    min_indent: int = 0  # a line but the first with fewer blanks in front ends the answer (`n_indent`, I4)
+    predict_ms: int = 0  # after this long an answer that has a whole line ends (`t_max_predict_ms`, I4); 0 = no limit
     debug: bool = False
 
 
@@ -66,7 +62,7 @@ class Outcome:
     reason: Reason
     stop_type: StopType = "eos"
     input_tokens: int = 0  # of the rendered prompt, cached ones included
-    cached_tokens: int = 0
+    cached_tokens: int = 0  # as far as we know: Ollama's routes do not tell
     output_tokens: int = 0  # sampled, the terminating one included
     load_ns: int = 0
     prompt_ns: int = 0
@@ -95,6 +91,7 @@ class CodeConfig:
     window: int = 3072  # prompt tokens
     max_lines: int = 16
     trim: bool = True
+    rules_off: frozenset[str] = frozenset()  # single rules of §4.3 to leave out: "Z1" … "Z8"
     emulation: bool = True  # chat models without markers are asked in words (D7)
     supersede: bool = True
     strict_models: bool = False

@@ -6,10 +6,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
 
+from puna.engine.schema import Constraint, constrain
 from puna.engine.types import Chunk
 from puna.errors import BadRequest
 from puna.prompts import Piece
@@ -75,13 +76,13 @@ def _with_pieces(chunk: Chunk, pieces: list[Piece]) -> Chunk:
     )
 
 
-def grammar_schema(value: object) -> dict[str, Any] | None:
-    """The JSON Schema that `format` asks for (contract ollama-http §4.7). Raises `BadRequest` with status 500."""
+def format_constraint(value: object) -> Constraint | None:
+    """What `format` asks for (contract ollama-http §4.7). Raises `BadRequest`, of status 500 for what is no format."""
     if value is None or value == "":
         return None
     if value == "json":
-        return {"type": "object"}
+        return constrain({"type": "object"})
     if isinstance(value, dict):
-        return value
+        return constrain(value)
     quoted = orjson.dumps(orjson.dumps(value).decode()).decode()
     raise BadRequest(f'invalid format: {quoted}; expected "json" or a valid JSON Schema object', status=500)

@@ -33,10 +33,10 @@ def check_biases(biases: Biases, n_vocab: int) -> None:
         raise _refused(f"names token {strange}, but the model has the tokens 0 to {n_vocab - 1}")
 
 
-def check_tokens(tokens: Sequence[int], n_vocab: int) -> None:
-    """As `check_biases`, for the tokens of a text."""
+def check_tokens(tokens: Sequence[int], n_vocab: int, field: str = "tokens") -> None:
+    """As `check_biases`, for the tokens of a text, which were in `field`."""
     if (strange := stranger(tokens, n_vocab)) is not None:
-        raise FieldRefused(f"tokens: {strange} is none of the model's tokens 0 to {n_vocab - 1}", "tokens")
+        raise FieldRefused(f"{field}: {strange} is none of the model's tokens 0 to {n_vocab - 1}", field)
 
 
 def stranger(tokens: Iterable[int], n_vocab: int) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from puna.engine.options import engine_body
+from puna.engine.schema import Constraint
 from puna.engine.types import ChatCompletion, Completion, Props
 from puna.errors import BadRequest
 from puna.prompts.messages import Message, ToolCall
@@ -30,28 +31,27 @@ def completion_body(request: Completion, props: Props) -> dict[str, Any]:
     }
     if request.n_probs >= 0:
         body["n_probs"] = max(request.n_probs, 1)  # 0 would switch them off; the decoder drops the one too many
-    if request.grammar_schema is not None:
-        body["json_schema"] = constraint(request.grammar_schema)
+    if request.constraint is not None:
+        body["json_schema"] = _grammar(request.constraint)
     return body
 
 
-def constraint(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """`schema` for the raw route's compiler, with its settings in place of what the caller may have put there.
+def _grammar(constraint: Constraint) -> dict[str, Any]:
+    """The schema with the settings of the raw route's compiler.
 
-    JSON as `json.dumps` writes it: where any blanks may stand, a small model writes blanks for ever. Keywords that the
-    compiler does not know are ignored, as the reference does.
+    JSON as `json.dumps` writes it: where any blanks may stand, a small model writes blanks for ever.
     """
     style = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True}
-    return {**schema, "x-guidance": style}
+    return {**constraint.schema, "x-guidance": style}
 
 
-def proof_body(schema: Mapping[str, Any], token: int) -> dict[str, Any]:
-    """The body of a `/completion` that answers with `token` exactly when nothing constrains it to `schema`."""
+def proof_body(constraint: Constraint, token: int) -> dict[str, Any]:
+    """The body of a `/completion` that answers with `token` exactly when nothing constrains it."""
     return {
         "prompt": [token],
         "n_predict": 1,
         "logit_bias": [[token, 1000]],
-        "json_schema": constraint(schema),
+        "json_schema": _grammar(constraint),
         "return_tokens": True,
         "response_fields": ["tokens"],
     }
@@ -65,8 +65,6 @@ def chat_body(request: ChatCompletion, props: Props) -> dict[str, Any]:
         body["verbose"] = True  # the last event says which one ended the answer, and repeats the prompt
     if request.n_probs >= 0:
         body |= {"logprobs": True, "top_logprobs": max(request.n_probs, 1)}
-    if request.grammar_schema is not None:
-        body["response_format"] = {"type": "json_schema", "json_schema": {"schema": request.grammar_schema}}
     return body
 
 

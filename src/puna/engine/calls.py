@@ -14,8 +14,9 @@ from typing import Any, Self
 import orjson
 
 from puna.engine.answer import Batches
-from puna.engine.callschema import call_schema
+from puna.engine.callschema import call_constraint
 from puna.engine.llama import LlamaDriver
+from puna.engine.schema import Constraint
 from puna.engine.types import Chunk
 from puna.errors import BadRequest, FieldRefused
 from puna.prompts import Tool
@@ -25,11 +26,11 @@ from puna.prompts.toolcalls import new_call_id
 
 @dataclass(frozen=True, slots=True)
 class ForcedCall:
-    """What the answer must be: a call of one of `tools`, which `schema` describes."""
+    """What the answer must be: a call of one of `tools`, which `constraint` holds it to."""
 
     tools: tuple[Tool, ...]
     names: frozenset[str]
-    schema: Mapping[str, Any]
+    constraint: Constraint
 
     @classmethod
     def of(cls, raw: Sequence[Mapping[str, Any]], tools: Sequence[Tool], names: Sequence[str]) -> Self | None:
@@ -45,13 +46,13 @@ class ForcedCall:
         return cls(
             tuple(tool for tool in tools if _name(tool) in wanted),
             wanted,
-            call_schema([tool["function"] for tool in raw if _name(tool) in wanted]),
+            call_constraint([tool["function"] for tool in raw if _name(tool) in wanted]),
         )
 
     async def prove(self, driver: LlamaDriver) -> None:
         """Raises `FieldRefused` for a schema that the engine cannot follow."""
         try:
-            await driver.prove(self.schema)
+            await driver.prove(self.constraint)
         except BadRequest:
             text = "tools: the engine cannot follow the JSON schema of the parameters"
             raise FieldRefused(text, "tools") from None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from puna.engine.schema import check_schema
+from puna.engine.schema import Constraint, check_size, constrain
 from puna.errors import BadRequest, FieldRefused
 
 _NOT_PART_OF_ANOTHER = ("$schema", "$id")  # what only the root of a schema may say
@@ -20,11 +21,12 @@ _ALL_OF = frozenset({"allOf", "not", "if", "then", "else", "dependentSchemas", "
 _ANY_OF = frozenset({"anyOf", "oneOf", "$ref"})
 
 
-def call_schema(functions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The schema of `{"name": …, "arguments": {…}}` for a call of one of `functions`.
+def call_constraint(functions: Sequence[Mapping[str, Any]]) -> Constraint:
+    """What holds an answer to `{"name": …, "arguments": {…}}` for a call of one of `functions`.
 
     Each function's parameters become a definition of their own, and what refers to their root is told where they are
-    now. Raises `FieldRefused` for parameters that are no description of an object or pass a limit.
+    now. What they ask and the engine cannot hold is left out: a call is forced, not an answer to a schema. Raises
+    `FieldRefused` for parameters that are no description of an object or pass a limit.
     """
     definitions: dict[str, Any] = {}
     calls: list[dict[str, Any]] = []
@@ -39,13 +41,14 @@ def call_schema(functions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         }
         calls.append(call)
     schema = {**(calls[0] if len(calls) == 1 else {"anyOf": calls}), "$defs": definitions}
-    _check(schema, "tools")
-    return schema
+    with _refusing_tools():
+        return constrain(schema, "tools", strict=False)
 
 
-def _check(schema: Mapping[str, Any], what: str) -> None:
+@contextmanager
+def _refusing_tools() -> Iterator[None]:
     try:
-        check_schema(schema, what)
+        yield
     except BadRequest as error:
         raise FieldRefused(error.message, "tools") from None
 
@@ -53,7 +56,8 @@ def _check(schema: Mapping[str, Any], what: str) -> None:
 def _arguments(function: Mapping[str, Any]) -> Mapping[str, Any]:
     """The function's own parameters. None at all are an object without properties."""
     given = function.get("parameters") or {}
-    _check(given, f"parameters of tool {function['name']!r}")  # before anything walks down into it
+    with _refusing_tools():
+        check_size(given, f"parameters of tool {function['name']!r}")  # before anything walks down into it
     schema = {key: value for key, value in given.items() if value is not None and key not in _NOT_PART_OF_ANOTHER}
     if (schema.get("type") or "object") != "object":
         raise FieldRefused(f"tool {function['name']!r}: its parameters must be of type object", "tools")

@@ -1,22 +1,24 @@
 """Messages in, one message out: what `/api/chat` means (contract ollama-http §3.6, §4.3, §4.5).
 
 A Go template is rendered and its answer parsed here; a Jinja template is the engine's, which also parses reasoning and
-tool calls. A forced call is always rendered first and continued as raw text: only that route follows a schema closely.
+tool calls. What is held to a schema, a forced call or a `format`, is always rendered first and continued as raw text:
+one compiler for every schema, and only that route writes no blanks where none are needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
-from puna.engine.answer import Answer, Batches, grammar_schema, parsed
+from puna.engine.answer import Answer, Batches, format_constraint, parsed
 from puna.engine.calls import ForcedCall, as_call, first_call_only
 from puna.engine.fitting import fit_tokens, fitted, fitting_messages, prompt_length
+from puna.engine.media import check_senses
 from puna.engine.requests import ChatRequest
 from puna.engine.scheduler import Lease
 from puna.engine.subject import Subject
+from puna.engine.thought import thought_first
 from puna.engine.types import ChatCompletion, Completion, SamplingOptions
 from puna.prompts import (
     Message,
@@ -25,6 +27,7 @@ from puna.prompts import (
     normalise_tools,
     output_parser,
     render_messages,
+    thinking_tags,
     told_of_tools,
 )
 
@@ -35,6 +38,7 @@ async def answer_chat(
 ) -> AsyncIterator[Answer]:
     """Yields one `Answer`; what follows the yield cleans up. Raises what the engine refuses before the first chunk."""
     conversation = _Conversation(lease, subject, request, sampling)
+    check_senses(subject.model.name, lease.runner.props, _media(conversation.messages))
     if request.render_only:
         images = len(_media(conversation.messages))
         yield Answer(lease.load_ns, rendered=await conversation.render(conversation.messages), image_count=images)
@@ -63,13 +67,16 @@ class _Conversation:
         self._think = subject.thinks(request)
         self.messages: Sequence[Message] = assemble_chat(subject.model, request.messages)
         self.forced = ForcedCall.of(request.tools, self._tools, request.must_call)
-        schema: Mapping[str, Any] | None = grammar_schema(request.format)
+        constraint = format_constraint(request.format)
         if self.forced is not None:
-            schema = self.forced.schema  # a call says nothing that `format` could be about, nor may `stop` cut it
+            constraint = (
+                self.forced.constraint
+            )  # a call says nothing that `format` could be about, nor may `stop` cut it
             sampling = replace(sampling, stop=())
             self._prepare(self.forced)
-        self._raw = Completion("", sampling, grammar_schema=schema, n_probs=request.n_probs)
-        self._chat = ChatCompletion(self.messages, sampling, self._tools, self._think, schema, request.n_probs)
+        self._raw = Completion("", sampling, constraint=constraint, n_probs=request.n_probs)
+        self._thought = thinking_tags(self._choice) if constraint and self._think else None  # it comes first (§4.7)
+        self._chat = ChatCompletion(self.messages, sampling, self._tools, self._think, request.n_probs)
 
     def _prepare(self, forced: ForcedCall) -> None:
         """The call is constrained from its first token, so there is no room for a thought."""
@@ -85,7 +92,9 @@ class _Conversation:
             text = render_messages(self._go, messages, self._tools, self._think)
         else:
             text = await self._driver.apply_template(messages, self._tools, self._think)
-        return text if self.forced is None else text + closing_thought(self._choice, text)
+        if self._raw.constraint is None or self._thought is not None:
+            return text
+        return text + closing_thought(self._choice, text)
 
     async def answered(self) -> Batches:
         if self._templated:
@@ -111,11 +120,15 @@ class _Conversation:
     @property
     def _templated(self) -> bool:
         """The engine renders the messages and parses the answer itself."""
-        return self._go is None and self.forced is None
+        return self._go is None and self._raw.constraint is None
 
     def _continued(self, text: str, prompt: str | Sequence[int], media: tuple[bytes, ...] = ()) -> Batches:
         """The answer to the rendered `text`, taken apart here. `prompt` is what of it goes to the engine."""
-        batches = self._driver.complete(replace(self._raw, prompt=prompt, media=media))
+        ask = replace(self._raw, prompt=prompt, media=media)
+        batches = self._driver.complete(ask)
+        if self._thought is not None:
+            inside = text.rstrip().endswith(self._thought[0])
+            batches = thought_first(self._driver, ask, self._thought, inside=inside)
         if self.forced is not None:
             return batches
         names = [tool["function"]["name"] for tool in self._tools]

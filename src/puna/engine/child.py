@@ -42,7 +42,7 @@ class Spec(TypedDict):
     flash_attention: str  # auto, on, off
     kv_cache_type: str
     embeddings: bool
-    pooling: str  # mean, or empty for the model's own
+    pooling: str  # mean, rank, or empty for the model's own
     cache_ram_mib: int
     verbose: bool
 

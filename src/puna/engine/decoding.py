@@ -50,12 +50,18 @@ class CompletionDecoder:
 
 
 class ChatDecoder:
-    """Events of `/v1/chat/completions`. Tool calls arrive in pieces and leave whole, on the last chunk (§4.9)."""
+    """Events of `/v1/chat/completions`. Tool calls arrive in pieces and leave whole, on the last chunk (§4.9).
+
+    Text that the engine held back, for it might have become a stop text, comes in an event of its own before the last
+    one. That event has `timings` too, and what the engine says of itself (`__verbose`) is on it: only a `finish_reason`
+    marks the end.
+    """
 
     def __init__(self, n_probs: int) -> None:
         self.finished = False
         self._n_probs = n_probs
         self._calls: dict[int, _Call] = {}
+        self._stop_text = ""
 
     def feed(self, payloads: Sequence[bytes]) -> list[Chunk]:
         """Raises `EngineError` for an error event."""
@@ -70,7 +76,8 @@ class ChatDecoder:
         text = delta.get("content") or ""
         thinking = delta.get("reasoning_content") or ""
         logprobs = _logprobs((choice.get("logprobs") or {}).get("content") or (), self._n_probs)
-        if "timings" not in event:
+        self._stop_text = (event.get("__verbose") or {}).get("stopping_word") or self._stop_text
+        if choice.get("finish_reason") is None:
             return Chunk(text, thinking, logprobs=logprobs) if text or thinking or logprobs else None
         self.finished = True
         calls = [self._calls[index].whole(index) for index in sorted(self._calls)]
@@ -79,11 +86,7 @@ class ChatDecoder:
             thinking,
             tool_calls=tuple(call for call in calls if isinstance(call, ToolCall)),
             logprobs=logprobs,
-            final=_final(
-                event["timings"],
-                "length" if choice.get("finish_reason") == "length" else "stop",
-                (event.get("__verbose") or {}).get("stopping_word") or "",
-            ),
+            final=_final(event["timings"], choice["finish_reason"], self._stop_text),
         )
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Protocol, Self
 
+from puna.engine.adapters import NamedAdapter
 from puna.engine.answer import Answer
 from puna.engine.biases import check_biases, check_tokens, read_biases
 from puna.engine.chat import answer_chat
 from puna.engine.embed import Embedded, embed
 from puna.engine.fitting import prompt_length
 from puna.engine.generate import answer_generate
+from puna.engine.media import MediaDecoder
 from puna.engine.options import merge_options
-from puna.engine.requests import ChatRequest, EmbedRequest, GenerateRequest, InferenceRequest
+from puna.engine.requests import ChatRequest, EmbedRequest, GenerateRequest, InferenceRequest, RerankRequest
+from puna.engine.rerank import Reranked, rerank
 from puna.engine.scheduler import Lease, Scheduler
 from puna.engine.subject import Subject, weights_of
 from puna.engine.types import RunningModel, SamplingOptions
@@ -42,10 +45,12 @@ class Engine:
         self._store = store
         self._scheduler = scheduler
         self._go_template = go_template
+        self._media = MediaDecoder()
 
     @classmethod
-    def build(cls, store: Store, settings: Settings) -> Self:
-        return cls(store, Scheduler.build(settings), go_template=settings.go_template)
+    def build(cls, store: Store, settings: Settings, several: Callable[[], bool] = lambda: False) -> Self:
+        """`several` tells whether more than one caller can be expected."""
+        return cls(store, Scheduler.build(settings, several), go_template=settings.go_template)
 
     async def __aenter__(self) -> Self:
         await self._scheduler.start()
@@ -54,9 +59,10 @@ class Engine:
     async def __aexit__(self, *exc: object) -> None:
         await self._scheduler.close()
 
-    def subject(self, asked: str, model: Model) -> Subject:
+    def subject(self, asked: str, model: Model, *, caller: str = "", adapters: Sequence[NamedAdapter] = ()) -> Subject:
+        """`caller` is whom the requests for it are kept apart by, empty = anybody; `adapters` work beside its own."""
         choice = choose_template(model, self._go_template)
-        return Subject(asked, model, choice, capabilities(model, choice))
+        return Subject(asked, model, choice, capabilities(model, choice), caller, tuple(adapters))
 
     async def load(self, subject: Subject, request: _Request) -> int:
         """Bring the model to memory and leave it there; nanoseconds that took."""
@@ -70,6 +76,7 @@ class Engine:
 
     @asynccontextmanager
     async def generate(self, subject: Subject, request: GenerateRequest) -> AsyncIterator[Answer]:
+        request = await self._media.generate_request(request)
         async with (
             self._inferring(subject, request) as (lease, sampling),
             answer_generate(lease, subject, request, sampling) as answer,
@@ -78,6 +85,7 @@ class Engine:
 
     @asynccontextmanager
     async def chat(self, subject: Subject, request: ChatRequest) -> AsyncIterator[Answer]:
+        request = await self._media.chat_request(request)
         async with (
             self._inferring(subject, request) as (lease, sampling),
             answer_chat(lease, subject, request, sampling) as answer,
@@ -85,8 +93,12 @@ class Engine:
             yield answer
 
     async def embed(self, subject: Subject, request: EmbedRequest) -> Embedded:
-        async with self._leased(subject, request) as (lease, _):
+        async with self._leased(subject, request, exact=True) as (lease, _):
             return await embed(lease, request)
+
+    async def rerank(self, subject: Subject, request: RerankRequest) -> Reranked:
+        async with self._leased(subject, request) as (lease, _):
+            return await rerank(lease, subject, request)
 
     async def tokenize(self, subject: Subject, text: str) -> list[int]:
         """Ids of `text` in the model's vocabulary. Control tokens in it are parsed, a start token is not added."""
@@ -101,6 +113,7 @@ class Engine:
 
     async def count_tokens(self, subject: Subject, request: ChatRequest) -> int:
         """Tokens of the prompt that `request` becomes, before anything is cut; an image counts as an estimate."""
+        request = await self._media.chat_request(request)
         ask = replace(request, render_only=True)
         async with (
             self._leased(subject, request, as_loaded=True) as (lease, sampling),
@@ -139,22 +152,33 @@ class Engine:
 
     @asynccontextmanager
     async def _leased(
-        self, subject: Subject, request: _Request, shift: bool | None = None, *, as_loaded: bool = False
+        self,
+        subject: Subject,
+        request: _Request,
+        shift: bool | None = None,
+        *,
+        as_loaded: bool = False,
+        exact: bool = False,
     ) -> AsyncIterator[tuple[Lease, SamplingOptions]]:
-        """`as_loaded`: a runner that is there will do, whatever it was loaded with."""
+        """`as_loaded`: a runner that is there will do, whatever it was loaded with.
+
+        `exact`: it must have no more adapters than are wanted, for what the engine answers with all of them.
+        """
         model = subject.model
         load, sampling = merge_options(model.params, request.options)
         if shift is None:
             shift = model.config.model_family not in _NEVER_SHIFTS
-        with self._store.hold(model.manifest.digests):
+        with self._store.hold(subject.held):
             lease = await self._scheduler.lease(
-                weights_of(model),
+                subject.weights,
                 model.name,
                 model.digest,
                 model.details,
                 replace(load, shift=shift),
                 request.keep_alive_ns,
+                caller=subject.caller,
                 as_loaded=as_loaded,
+                exact=exact,
             )
             async with lease:
                 limit = _CONTEXTS_PER_ANSWER * lease.n_ctx

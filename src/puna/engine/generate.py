@@ -1,6 +1,7 @@
 """Raw text in, text out: what `/api/generate` means (contract ollama-http §3.5, §4.3 to §4.5).
 
-The prompt is rendered here for every model, Jinja ones too, because `context` needs its tokens.
+The prompt is rendered here for every model, Jinja ones too, because `context` needs its tokens. With a `format` there
+is no room for a thought: the answer is constrained from its first token (§4.7).
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
-from puna.engine.answer import Answer, Batches, grammar_schema, parsed
+from puna.engine.answer import Answer, Batches, format_constraint, parsed
+from puna.engine.biases import check_tokens
 from puna.engine.fitting import fit_tokens, fitted, fitting_messages
 from puna.engine.llama import LlamaDriver
+from puna.engine.media import check_senses
 from puna.engine.requests import GenerateRequest
 from puna.engine.scheduler import Lease
 from puna.engine.subject import Subject
@@ -22,6 +25,7 @@ from puna.prompts import (
     GoTemplate,
     Message,
     assemble_generate,
+    closing_thought,
     output_parser,
     render_messages,
     render_prompt,
@@ -34,13 +38,14 @@ async def answer_generate(
     lease: Lease, subject: Subject, request: GenerateRequest, sampling: SamplingOptions
 ) -> AsyncIterator[Answer]:
     """Yields one `Answer`; what follows the yield cleans up. Raises what the engine refuses before the first chunk."""
+    check_senses(subject.model.name, lease.runner.props, request.images)
     prompt = _Prompt(lease.driver, subject, request)
     text = await prompt.text()
     if request.render_only:
         yield Answer(lease.load_ns, rendered=text, image_count=len(request.images))
         return
-    schema = grammar_schema(request.format)
-    ask = Completion(text, sampling, grammar_schema=schema, n_probs=request.n_probs, media=request.images)
+    constraint = format_constraint(request.format)
+    ask = Completion(text, sampling, constraint=constraint, n_probs=request.n_probs, media=request.images)
 
     async def shorten(n_ctx: int) -> tuple[Batches, int]:
         tokens = await lease.driver.tokenize(await prompt.shorter(n_ctx), bos=True)
@@ -63,15 +68,20 @@ class _Prompt:
         self._driver = driver
         self._subject = subject
         self._request = request
+        self._constrained = request.format not in (None, "")
         self._think = subject.thinks(request)
+        if self._constrained and self._think:
+            self._think = False
         self._before = ""  # the text of `context`
         self._messages: Sequence[Message] = ()
 
     async def text(self) -> str:
+        return self._request.prompt if self._request.raw else self._closed(await self._whole())
+
+    async def _whole(self) -> str:
         request = self._request
-        if request.raw:
-            return request.prompt
         if request.context:
+            check_tokens(request.context, (await self._driver.props()).n_vocab, "context")
             self._before = await self._driver.detokenize(request.context)
         template = self._override() if request.template else self._subject.choice.go
         if request.suffix and template is not None:
@@ -92,7 +102,10 @@ class _Prompt:
         if not self._messages:
             return await self.text()
         fewer = await fitting_messages(self._driver, self._messages, self._render, n_ctx)
-        return await self._render(fewer)
+        return self._closed(await self._render(fewer))
+
+    def _closed(self, text: str) -> str:
+        return text + closing_thought(self._subject.choice, text) if self._constrained else text
 
     async def _render(self, messages: Sequence[Message]) -> str:
         choice = self._subject.choice

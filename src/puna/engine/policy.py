@@ -76,6 +76,11 @@ class Plan:
     automatic_context: bool
     kv_cache_type: str = "f16"
     has_gpu: bool = False
+    caller: str | None = ""  # the only one whom it serves; None = all, with their texts kept apart (threats T24)
+
+    @property
+    def shared(self) -> bool:
+        return self.caller is None
 
     @property
     def memory(self) -> int:
@@ -182,10 +187,18 @@ def choose_victim(residents: Iterable[T]) -> T | None:
     return order[0] if order else None
 
 
-def needs_reload(running: Plan, weights: Weights, wanted: LoadOptions, context_length: int = 0) -> bool:
-    """Whether a request cannot be served by the runner that has the same weights loaded (§5.4)."""
+def needs_reload(
+    running: Plan, weights: Weights, wanted: LoadOptions, context_length: int = 0, *, exact: bool = False
+) -> bool:
+    """Whether a request cannot be served by the runner that has the same weights loaded (§5.4).
+
+    An adapter that it has beside those that are wanted does no harm, but with `exact`.
+    """
     now, files = running.load, running.weights
-    if (files.adapters, files.projectors, files.draft) != (weights.adapters, weights.projectors, weights.draft):
+    if (files.projectors, files.draft) != (weights.projectors, weights.draft):
+        return True
+    loaded, needed = ({adapter.path for adapter in each.adapters} for each in (files, weights))
+    if loaded != needed if exact else not needed <= loaded:
         return True
     if now.shift != wanted.shift or _context_differs(running, weights, wanted.num_ctx or context_length):
         return True

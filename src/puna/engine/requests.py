@@ -44,6 +44,15 @@ class ChatRequest(InferenceRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RerankRequest:
+    query: str
+    documents: Sequence[str]
+    truncate: bool = True  # False: a document that is too long is refused
+    options: Mapping[str, Any] = field(default_factory=dict)
+    keep_alive_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedRequest:
     inputs: Sequence[str]
     truncate: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
@@ -12,7 +12,7 @@ from typing import Any, Self
 from puna.engine.effects import RunnerHandle
 from puna.engine.llama import LlamaDriver
 from puna.engine.policy import Plan
-from puna.engine.types import LoadOptions, RunningModel, Weights
+from puna.engine.types import Adapter, LoadOptions, RunningModel, Weights
 from puna.errors import RunnerDied
 from puna.names import Digest, ModelName
 from puna.units import FOREVER_NS
@@ -40,6 +40,7 @@ class Resident:
     expires_at_ns: int | None = None  # Unix time while a timer runs, or when an unload was asked for
     call_off: Callable[[], None] | None = None  # the expiry timer
     loading: asyncio.Task[None] | None = None
+    adapters: Sequence[Adapter] = ()  # of the requests that it answers now
     broken: bool = False  # a lease ended with a dead connection: never give it out again
 
     @property
@@ -77,24 +78,29 @@ class Waiter:
     details: Mapping[str, Any]
     load: LoadOptions
     keep_alive_ns: int | None
+    caller: str = ""  # who asks; empty = anybody, on a server without keys
     as_loaded: bool = False  # any runner of the weights will do, whatever its options
+    exact: bool = False  # … and none that has more adapters than are wanted
     granted: asyncio.Future[Resident] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Lease:
     """The right to ask one runner, until the `async with` block ends. The runner stays loaded as long."""
 
-    def __init__(self, resident: Resident, load_ns: int, release: Callable[[Resident, bool], None]) -> None:
+    def __init__(
+        self, resident: Resident, waiter: Waiter, load_ns: int, release: Callable[[Resident, bool], None]
+    ) -> None:
         assert resident.runner is not None
         self.runner: RunnerHandle = resident.runner
         self.load_ns = load_ns  # from the call of `lease` to now
         self.load: LoadOptions = resident.plan.load
         self._resident = resident
+        self._waiter = waiter
         self._release: Callable[[Resident, bool], None] | None = release
 
     @property
     def driver(self) -> LlamaDriver:
-        return self.runner.driver
+        return self.runner.driver.speaking_for(self._waiter.caller, self._waiter.weights.adapters)
 
     @property
     def n_ctx(self) -> int:

@@ -23,6 +23,7 @@ from puna.engine.failures import load_failed, telling_line
 from puna.engine.llama import LlamaDriver
 from puna.engine.logtail import LogTail
 from puna.engine.policy import Plan, draft_tokens
+from puna.engine.slots import Slots
 from puna.engine.types import Props
 from puna.environment import child_environment
 from puna.errors import LoadFailed
@@ -44,6 +45,7 @@ class Launch:
     load_timeout_ns: int = 300 * 10**9  # how long a load may make no progress; 0 = for ever
     flash_attention: str = "auto"  # auto, on, off
     cache_ram_mib: int = 512
+    max_queue: int = 512  # requests that wait for a slot where callers share a runner
     llama_server: Path | None = None
 
     @classmethod
@@ -53,6 +55,7 @@ class Launch:
             load_timeout_ns=0 if settings.load_timeout >= FOREVER_NS else settings.load_timeout,
             flash_attention=_FLASH_ATTENTION.get(settings.flash_attention.lower(), "on"),
             cache_ram_mib=settings.cache_ram_mib,
+            max_queue=settings.max_queue,
             llama_server=settings.llama_server,
         )
 
@@ -63,10 +66,14 @@ _FLASH_ATTENTION = {"": "auto", "auto": "auto", "0": "off", "false": "off", "off
 class Runner:
     """Made by `start`. `driver` talks to it, `props` is what it said when it was ready."""
 
-    def __init__(self, process: asyncio.subprocess.Process, socket_path: Path, plan: Plan) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, socket_path: Path, plan: Plan, max_queue: int) -> None:
         assert process.stdout is not None
         self.plan = plan
-        self.driver = LlamaDriver(socket_path)
+        self.driver = LlamaDriver(
+            socket_path,
+            slots=Slots(plan.slots, max_queue) if plan.shared else None,
+            adapters=[adapter.path for adapter in plan.weights.adapters],
+        )
         self.props: Props
         self._process = process
         self._socket_path = socket_path
@@ -87,7 +94,7 @@ class Runner:
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
             env=dict(launch.environment), start_new_session=True,
         )  # fmt: skip
-        runner = cls(process, socket_path, plan)
+        runner = cls(process, socket_path, plan, launch.max_queue)
         try:
             assert process.stdin is not None
             process.stdin.write(orjson.dumps(_spec(plan, socket_path, launch)) + b"\n")
@@ -180,7 +187,7 @@ class Runner:
     def _names_of_paths(self) -> dict[str, str]:
         weights = self.plan.weights
         names = {str(weights.path): "the model", str(weights.draft): "the draft model"}
-        names |= {str(path): "the adapter" for path in weights.adapters}
+        names |= {str(adapter.path): "the adapter" for adapter in weights.adapters}
         return names | {str(path): "the projector" for path in weights.projectors}
 
 
@@ -193,7 +200,7 @@ def _spec(plan: Plan, socket_path: Path, launch: Launch) -> child.Spec:
         "llama_server": str(launch.llama_server or ""),
         "socket": str(socket_path),
         "model": str(weights.path),
-        "adapters": [str(path) for path in weights.adapters],
+        "adapters": [str(adapter.path) for adapter in weights.adapters],
         "projector": str(weights.projectors[0]) if weights.projectors else "",
         "draft": str(weights.draft or ""),
         "draft_tokens": draft_tokens(weights, load),
@@ -209,7 +216,8 @@ def _spec(plan: Plan, socket_path: Path, launch: Launch) -> child.Spec:
         "flash_attention": launch.flash_attention,
         "kv_cache_type": plan.kv_cache_type,
         "embeddings": embeddings,
-        "pooling": "mean" if embeddings and not weights.embedding_only else "",
-        "cache_ram_mib": launch.cache_ram_mib,
+        "pooling": "rank" if weights.reranker else "mean" if embeddings and not weights.embedding_only else "",
+        # It is keyed by text alone: not by who sent it (threats T24), not by the adapters that it was read with.
+        "cache_ram_mib": 0 if plan.shared or weights.adapters else launch.cache_ram_mib,
         "verbose": plan.has_gpu,  # its log then says what went to the GPU
     }

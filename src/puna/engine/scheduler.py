@@ -13,16 +13,16 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Self
 
-from puna.engine.effects import Effects, Processes, RunnerHandle
-from puna.engine.failures import OutOfMemory
-from puna.engine.policy import Limits, Plan, choose_victim, fits, fits_at_all, make_plan, needs_reload
+from puna.engine.effects import Effects, Processes, RunnerHandle, started
+from puna.engine.planner import Planner
+from puna.engine.policy import Limits, Plan, choose_victim, fits, make_plan
 from puna.engine.residents import Lease, Resident, State, Waiter
 from puna.engine.runner import Launch
 from puna.engine.types import LoadOptions, Memory, RunningModel, Weights
 from puna.errors import Busy, PunaError
 from puna.names import Digest, ModelName
 from puna.settings import Settings
-from puna.units import FOREVER_NS, format_bytes
+from puna.units import FOREVER_NS
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,11 @@ Event = Callable[[], None]
 class Scheduler:
     """`start` it inside the event loop that will use it; `close` ends every runner."""
 
-    def __init__(self, effects: Effects, limits: Limits) -> None:
+    def __init__(self, effects: Effects, limits: Limits, several: Callable[[], bool] = lambda: False) -> None:
+        """`several` tells whether more than one caller can be expected: a runner then starts as a shared one."""
         self._effects = effects
         self._limits = limits
+        self._planner = Planner(limits, several, effects.exists)
         self._inbox: asyncio.Queue[Event] = asyncio.Queue()
         self._owner: asyncio.Task[None] | None = None
         self._work: set[asyncio.Task[None]] = set()  # beside the owner: measuring, loading, stopping, watching
@@ -47,8 +49,8 @@ class Scheduler:
         self._closing = False
 
     @classmethod
-    def build(cls, settings: Settings) -> Self:
-        return cls(Processes(Launch.of(settings), settings.runtime_dir), Limits.of(settings))
+    def build(cls, settings: Settings, several: Callable[[], bool] = lambda: False) -> Self:
+        return cls(Processes(Launch.of(settings), settings.runtime_dir), Limits.of(settings), several)
 
     # What others call. None of it touches the state but to read it.
 
@@ -90,23 +92,27 @@ class Scheduler:
         load: LoadOptions,
         keep_alive_ns: int | None = None,
         *,
+        caller: str = "",
         as_loaded: bool = False,
+        exact: bool = False,
     ) -> Lease:
-        """Wait for a runner that fits (`as_loaded`: any of the weights); cancelling it gives the place up.
+        """Wait for a runner that fits; cancelling it gives the place up.
+
+        `as_loaded`: any runner of the weights does. `exact`: one with more adapters than these does not.
 
         Raises `Busy`, `LoadFailed`.
         """
         if self._owner is None:
             raise _closed()
         began = time.monotonic_ns()
-        waiter = Waiter(weights, name, manifest, details, load, keep_alive_ns, as_loaded)
+        waiter = Waiter(weights, name, manifest, details, load, keep_alive_ns, caller, as_loaded, exact)
         self._tell(lambda: self._on_wanted(waiter))
         try:
             resident = await waiter.granted
         except asyncio.CancelledError:
             self._tell(lambda: self._on_given_up(waiter))
             raise
-        return Lease(resident, time.monotonic_ns() - began, self._release)
+        return Lease(resident, waiter, time.monotonic_ns() - began, self._release)
 
     def unload(self, weights: Digest) -> None:
         """Let the runner go as soon as it is idle. Nothing happens when it is not loaded."""
@@ -148,6 +154,7 @@ class Scheduler:
         """1. A loaded, compatible runner is used at once. 2. A full queue refuses. 3. Otherwise wait for a load."""
         if waiter.granted.done():
             return
+        self._planner.saw(waiter)
         if self._closing:
             _refuse(waiter, _closed())
         elif (resident := self._usable(waiter)) is not None:
@@ -248,7 +255,7 @@ class Scheduler:
         elif memory is None:
             self._measure()
         else:
-            plan = make_plan(head.weights, head.load, memory, self._limits)
+            plan = self._planner.plan(head, memory)
             crowded = len(self._residents) >= self._limits.max_loaded(memory)
             if crowded or (self._residents and not fits(plan, memory)):  # 3
                 self._make_room()
@@ -259,15 +266,11 @@ class Scheduler:
         resident = self._residents.get(waiter.weights.digest)
         if resident is None or resident.state is not State.READY or resident.runner is None:
             return None
-        return resident if resident.runner.alive and self._serves(resident, waiter) else None
-
-    def _serves(self, resident: Resident, waiter: Waiter) -> bool:
-        wanted, context_length = waiter.load, self._limits.context_length
-        return waiter.as_loaded or not needs_reload(resident.plan, waiter.weights, wanted, context_length)
+        return resident if resident.runner.alive and self._planner.serves(resident, waiter) else None
 
     def _joined(self, resident: Resident) -> list[Waiter]:
         """Who waits for the load of this runner."""
-        return [w for w in self._pending if w.weights.digest == resident.digest and self._serves(resident, w)]
+        return [w for w in self._pending if w.weights.digest == resident.digest and self._planner.serves(resident, w)]
 
     def _grant_all(self) -> None:
         waiting, self._pending = self._pending, []
@@ -281,6 +284,8 @@ class Scheduler:
         if waiter.granted.done():
             return
         self._hush(resident)
+        if not waiter.as_loaded:
+            resident.adapters = waiter.weights.adapters
         resident.leases += 1
         resident.expires_at_ns = None
         if waiter.keep_alive_ns is not None:  # sticks until another request says otherwise (§1.7)
@@ -291,13 +296,21 @@ class Scheduler:
         """Decide what an idle runner does next: stop, wait for its time, or stay for ever."""
         if resident.leases > 0 or resident.state in (State.LOADING, State.STOPPING):
             return
-        if resident.state is State.DRAINING or resident.keep_alive_ns == 0:
+        if resident.state is State.DRAINING and self._suits_the_first(resident):
+            resident.state = State.READY  # it was only to be idle: other adapters are in force from now on
+        elif resident.state is State.DRAINING or resident.keep_alive_ns == 0:
             self._stop(resident)
         elif resident.keep_alive_ns != FOREVER_NS:
             self._hush(resident)
             resident.expires_at_ns = self._effects.now_ns() + resident.keep_alive_ns
             expired: Event = lambda: self._on_expired(resident)  # noqa: E731
             resident.call_off = self._effects.after(resident.keep_alive_ns, lambda: self._tell(expired))
+
+    def _suits_the_first(self, resident: Resident) -> bool:
+        head = self._pending[0] if self._pending else None
+        if head is None or resident.broken or head.weights.digest != resident.digest:
+            return False
+        return self._planner.serves(resident, head)
 
     def _hush(self, resident: Resident) -> None:
         if resident.call_off is not None:
@@ -352,7 +365,7 @@ class Scheduler:
     async def _loaded(self, resident: Resident, memory: Memory) -> None:
         plan = resident.plan
         try:
-            runner, plan = await self._started(plan, resident.name, memory)
+            runner, plan = await started(self._effects, plan, str(resident.name), memory)
         except asyncio.CancelledError:
             self._tell(lambda: self._on_load_ended(resident))
         except PunaError as failure:
@@ -364,20 +377,6 @@ class Scheduler:
             self._tell(lambda: self._on_load_failed(resident, unexpected))
         else:
             self._tell(lambda: self._on_loaded(resident, runner, plan))
-
-    async def _started(self, plan: Plan, name: ModelName, memory: Memory) -> tuple[RunnerHandle, Plan]:
-        """A runner for `plan`; where memory ends, one more try with the next smaller automatic context (§5.5)."""
-        if not fits_at_all(plan, memory):
-            needed, there = format_bytes(plan.memory), format_bytes(memory.total)
-            raise OutOfMemory(f"model requires more system memory ({needed}) than is available ({there})")
-        try:
-            return await self._effects.start(plan, str(name)), plan
-        except OutOfMemory:
-            smaller = plan.smaller()
-            if smaller is None:
-                raise
-            log.warning("%s does not fit with a context of %d; trying %d", name, plan.n_ctx, smaller.n_ctx)
-            return await self._effects.start(smaller, str(name)), smaller
 
     async def _watch(self, resident: Resident, runner: RunnerHandle) -> None:
         how = await runner.exited()

@@ -10,8 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from puna.engine.schema import Constraint
 from puna.names import Digest, ModelName
 from puna.prompts.messages import Message, ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA file and how strongly it works: 0 = not at all, 1 = as it was made."""
+
+    path: Path
+    size: int  # bytes
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +35,8 @@ class Weights:
     train_ctx: int  # trained context length in tokens, 0 = unknown
     kv_bytes_per_token: int  # f16 K and V of one token over all layers, 0 = unknown
     embedding_only: bool = False  # the GGUF names a pooling type: no logits, parallelism 1
-    adapters: tuple[Path, ...] = ()
+    reranker: bool = False  # … and it is that of a cross-encoder: one score per text
+    adapters: tuple[Adapter, ...] = ()
     projectors: tuple[Path, ...] = ()
     draft: Path | None = None
 
@@ -106,7 +117,7 @@ class Completion:
 
     prompt: str | Sequence[int]
     sampling: SamplingOptions
-    grammar_schema: Mapping[str, Any] | None = None  # JSON Schema that constrains the output
+    constraint: Constraint | None = None  # what the answer must fit
     n_probs: int = -1  # -1 = no logprobs; 0 = the sampled token's only; n = plus n alternatives
     media: tuple[bytes, ...] = ()  # images or audio for the markers in the prompt
 
@@ -119,13 +130,18 @@ class ChatCompletion:
     sampling: SamplingOptions
     tools: Sequence[Mapping[str, Any]] = ()
     think: bool | str | None = None  # None = the template's own default
-    grammar_schema: Mapping[str, Any] | None = None
     n_probs: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
     vectors: list[list[float]]
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    scores: list[float]
     prompt_tokens: int
 
 

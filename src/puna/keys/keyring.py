@@ -44,6 +44,12 @@ class Keyring:
         return self._own is not None or bool(self._keys)
 
     @property
+    def holds_several(self) -> bool:
+        """Whether more than one caller can be told apart."""
+        callers = len(self._keys) + bool(self._own)
+        return callers > 1
+
+    @property
     def needed(self) -> bool:
         """Whether a request must carry a key."""
         self._look_again()

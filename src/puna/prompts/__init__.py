@@ -2,7 +2,7 @@
 
 from puna.prompts.assemble import assemble_chat, assemble_generate
 from puna.prompts.calling import told_of_tools
-from puna.prompts.capabilities import capabilities, list_capabilities
+from puna.prompts.capabilities import capabilities, list_capabilities, ranks
 from puna.prompts.choice import (
     TemplateChoice,
     choose_template,
@@ -11,7 +11,7 @@ from puna.prompts.choice import (
 )
 from puna.prompts.gotemplate import GoTemplate
 from puna.prompts.messages import Message, Tool, ToolCall, normalise_tools
-from puna.prompts.output import OutputParser, Piece, closing_thought, output_parser
+from puna.prompts.output import OutputParser, Piece, closing_thought, output_parser, thinking_tags
 from puna.prompts.render import render_messages, render_prompt, render_suffix
 from puna.prompts.templatedata import Think
 from puna.prompts.thinking import ThinkingParser, infer_tags
@@ -43,9 +43,11 @@ __all__ = [
     "list_capabilities",
     "normalise_tools",
     "output_parser",
+    "ranks",
     "render_messages",
     "render_prompt",
     "render_suffix",
+    "thinking_tags",
     "told_of_tools",
     "without",
 ]

@@ -12,6 +12,7 @@ from puna.store import GgufHeader, Model
 
 _THINKING_FAMILIES = ("gptoss", "gpt-oss")
 _MAX_LISTED = 4096
+_RANK = 4  # llama.cpp's number for this kind of pooling
 
 _listed: dict[Digest, tuple[str, ...]] = {}  # by manifest: a list of a thousand models must not read their templates
 
@@ -38,6 +39,11 @@ def list_capabilities(model: Model) -> tuple[str, ...]:
     return found
 
 
+def ranks(header: GgufHeader) -> bool:
+    """Whether the weights are a cross-encoder. Without a classifier head there is no score, only a vector."""
+    return header.get("pooling_type") == _RANK and any(tensor.name.startswith("cls.") for tensor in header.tensors)
+
+
 def _readable(template: str | None) -> GoTemplate | None:
     try:
         return None if template is None else GoTemplate.parse(template)
@@ -60,7 +66,10 @@ def _ordered(model: Model, go: GoTemplate | None, jinja: str | None) -> tuple[st
 def _of_weights(header: GgufHeader | None) -> Iterator[str]:
     keys = {"pooling_type", "vision.block_count", "audio.block_count"}
     present = {key for key in keys if header is not None and header.get(key) is not None}
-    yield "embedding" if "pooling_type" in present else "completion"
+    if header is not None and ranks(header):
+        yield "rerank"
+    else:
+        yield "embedding" if "pooling_type" in present else "completion"
     if "vision.block_count" in present:
         yield "vision"
     if "audio.block_count" in present:

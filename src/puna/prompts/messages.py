@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from puna.errors import BadRequest
 
@@ -25,6 +25,18 @@ class ToolCall:
     name: str
     arguments: Mapping[str, Any]
     index: int = 0
+
+
+class Attached(bytes):
+    """A picture or a recording that knows the field of the request it came in, for error texts."""
+
+    field: str
+
+    @classmethod
+    def at(cls, field: str, data: bytes) -> Self:
+        attached = cls(data)
+        attached.field = field
+        return attached
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def output_parser(
     nevertheless, but not where `think` is None: the model has no such capability (ollama-http §4.8). A prompt that ends
     with the opening tag means that the answer begins inside. `tool_names` are the tools on offer, empty = any.
     """
-    tags = _tags(choice) if think is not None else None
+    tags = thinking_tags(choice) if think is not None else None
     thinking = ThinkingParser(*tags, inside=prompt.rstrip().endswith(tags[0])) if tags else None
     calls = ToolCallParser(infer_tag(choice.go), tool_names) if choice.go is not None and tools else None
     return OutputParser(thinking, calls)
@@ -67,11 +67,12 @@ def output_parser(
 
 def closing_thought(choice: TemplateChoice, prompt: str) -> str:
     """What ends the thought that the rendered `prompt` has opened for the answer; empty where it has opened none."""
-    tags = _tags(choice)
+    tags = thinking_tags(choice)
     return f"\n{tags[1]}\n\n" if tags and prompt.rstrip().endswith(tags[0]) else ""
 
 
-def _tags(choice: TemplateChoice) -> Tags | None:
+def thinking_tags(choice: TemplateChoice) -> Tags | None:
+    """What stands before and after a thought; None where the template knows of none."""
     return infer_tags(choice.go) if choice.go is not None else _JINJA_TAGS
 
 

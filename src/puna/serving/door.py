@@ -29,14 +29,27 @@ _HEADERS = ",".join(
 
 
 class Door:
-    """Lets through what names this server, comes from a listed origin and satisfies `judge`."""
+    """Lets through what names this server, comes from a listed origin and satisfies `judge`.
 
-    def __init__(self, app: ASGIApp, *, hosts: Hosts, origins: Origins, judge: Judge, loopback: bool) -> None:
+    OPTIONS without an origin is answered by the reference's rule about the Host, with `free_options` always by 204.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Hosts,
+        origins: Origins,
+        judge: Judge,
+        loopback: bool,
+        free_options: bool = False,
+    ) -> None:
         self._app = app
         self._hosts = hosts
         self._origins = origins
         self._judge = judge
         self._loopback = loopback
+        self._free_options = free_options
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -79,7 +92,7 @@ class Door:
             }
             return Response(status_code=204, headers=answer)
         named = not headers["host"].startswith("[") and not headers["host"][:1].isdigit()
-        if self._loopback and named:
+        if self._free_options or (self._loopback and named):
             return Response(status_code=204)
         return Response("405 method not allowed", 405, media_type="text/plain")
 

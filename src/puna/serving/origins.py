@@ -13,10 +13,14 @@ from dataclasses import dataclass
 
 from puna.errors import BadRequest
 
+LOOPBACK_ORIGINS = tuple(
+    f"{scheme}://{host}{port}"
+    for scheme in ("http", "https")
+    for host in ("localhost", "127.0.0.1", "0.0.0.0")  # noqa: S104 - an origin, not a bind
+    for port in ("", ":*")
+)
 _DEFAULT_ORIGINS = (
-    *(f"{scheme}://{host}{port}" for scheme in ("http", "https")
-      for host in ("localhost", "127.0.0.1", "0.0.0.0") for port in ("", ":*")),  # noqa: S104 - an origin, not a bind
-    "app://*", "file://*", "tauri://*", "vscode-webview://*", "vscode-file://*",
+    *LOOPBACK_ORIGINS, "app://*", "file://*", "tauri://*", "vscode-webview://*", "vscode-file://*",
 )  # fmt: skip
 _FREE_SCHEMES = ("http://", "https://", "chrome-extension://", "moz-extension://", "safari-web-extension://")
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:@/\\?#\s]+))(?::([0-9]{1,5}))?", re.ASCII)
@@ -30,14 +34,14 @@ class Origins:
     any: bool
 
     @classmethod
-    def parse(cls, listed: str) -> Origins:
+    def parse(cls, listed: str, *, always: Iterable[str] = _DEFAULT_ORIGINS) -> Origins:
         """`listed` is the setting: a comma list, each entry with at most one `*`. Raises `BadRequest`."""
         entries = [entry.strip().lower() for entry in listed.split(",") if entry.strip()]
         for entry in entries:
             free = entry.startswith(_FREE_SCHEMES) or "*" in entry
             if entry.count("*") > 1 or not free:
                 raise BadRequest(f'bad origin "{entry}" in PUNA_ORIGINS: use scheme://host, with one * at most')
-        return cls(tuple(_pattern(entry) for entry in (*entries, *_DEFAULT_ORIGINS)), "*" in entries)
+        return cls(tuple(_pattern(entry) for entry in (*entries, *always)), "*" in entries)
 
     def allow(self, origin: str) -> bool:
         return self.any or any(pattern.fullmatch(origin.lower()) for pattern in self.patterns)

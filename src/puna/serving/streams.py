@@ -7,7 +7,7 @@ of the dialect (contract ollama-http §1.4).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
@@ -136,3 +136,40 @@ async def in_thread(steps: Iterator[T]) -> AsyncGenerator[T]:
             await asyncio.wait((step,))
         if isinstance(steps, Generator):
             await asyncio.to_thread(steps.close)
+
+
+async def side_by_side(streams: Sequence[AsyncGenerator[T]]) -> AsyncGenerator[tuple[int, T]]:
+    """The items of all streams as they come, each with its stream's number. The first error ends them all."""
+    if len(streams) == 1:
+        async with aclosing(streams[0]) as only:
+            async for item in only:
+                yield 0, item
+        return
+    # Of bounded length: streams are no faster than who reads them.
+    items: asyncio.Queue[tuple[int, T] | Exception | None] = asyncio.Queue(len(streams))
+
+    async def drain(index: int, stream: AsyncGenerator[T]) -> None:
+        try:
+            async with aclosing(stream):
+                async for item in stream:
+                    await items.put((index, item))
+        except Exception as error:
+            await items.put(error)
+        else:
+            await items.put(None)
+
+    tasks = [asyncio.create_task(drain(index, stream)) for index, stream in enumerate(streams)]
+    try:
+        left = len(tasks)
+        while left:
+            found = await items.get()
+            if isinstance(found, Exception):
+                raise found
+            if found is None:
+                left -= 1
+            else:
+                yield found
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

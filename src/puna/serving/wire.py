@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Container, Mapping
 from typing import Any, NoReturn, TypeVar
 
 import orjson
@@ -20,11 +21,17 @@ from puna.errors import BadRequest, Cancelled, FieldRefused, PunaError
 
 MODEL = TypeVar("MODEL", bound=BaseModel)
 
-MAX_BODY = 64 << 20  # bytes of one JSON request; images travel inside it
+MAX_BODY = 64 << 20  # bytes of one JSON request: two pictures of 20 MiB travel inside it as base64 (threats T13)
 MAX_DEPTH = 64  # nesting of one JSON request (threats T14)
+MAX_CONTAINERS = (
+    100_000  # lists and objects in it; one takes 64 bytes of memory for two in the body, and more when read
+)
+MAX_VALUES = 1_000_000  # what stands in them
+MAX_DIGITS = 40  # of an integer: Python's have no end
+PLAIN = frozenset(("", "identity"))  # the content encodings of a body that is sent as it is
 IDLE_BODY_S = 60.0  # a sender that is silent for so long has given up its place (threats T23)
 
-_BIG_INTEGER = re.compile(rb"[0-9]{40}")
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")  # whole pairs are one character by now
 
 
@@ -53,6 +60,7 @@ def decode(body: bytes, model: type[MODEL], *, empty: str = "missing request bod
 
 def parse_json(body: bytes) -> Any:
     """One JSON value; what follows it is ignored and invalid UTF-8 becomes U+FFFD. Raises `BadRequest`."""
+    _check_count(body)
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -63,11 +71,10 @@ def parse_json(body: bytes) -> Any:
 
 
 def _parse_leniently(body: bytes) -> Any:
-    if _BIG_INTEGER.search(body):  # Python's integers have no end; a request's do
-        raise BadRequest("number out of range in the request body")
+    decoder = json.JSONDecoder(parse_int=_integer, parse_float=_finite, parse_constant=_refuse_constant)
     text = body.decode("utf-8", errors="replace").lstrip(" \t\r\n")
     try:
-        return _without_surrogates(json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text)[0])
+        return _without_surrogates(decoder.raw_decode(text)[0])
     except json.JSONDecodeError as error:
         if error.pos >= len(text.rstrip()):
             raise BadRequest("unexpected EOF") from None
@@ -89,6 +96,34 @@ def _without_surrogates(value: Any) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise BadRequest(f"invalid character {name[0]!r} looking for beginning of value")
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise BadRequest("number out of range in the request body")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise BadRequest("number out of range in the request body")
+    return value
+
+
+def _check_count(body: bytes) -> None:
+    """Before anything is built. What stands in strings does not count, but it is rarely worth a look."""
+    containers, commas = _counted(body)
+    if containers > MAX_CONTAINERS or containers + commas > MAX_VALUES:
+        containers, commas = _counted(_STRING.sub(b"", body))
+    if containers > MAX_CONTAINERS:
+        raise BadRequest(f"JSON with more than {MAX_CONTAINERS} lists and objects")
+    if containers + commas > MAX_VALUES:
+        raise BadRequest(f"JSON with more than {MAX_VALUES} values")
+
+
+def _counted(body: bytes) -> tuple[int, int]:
+    return body.count(b"[") + body.count(b"{"), body.count(b",")
 
 
 def _check_depth(value: Any) -> None:
@@ -122,20 +157,25 @@ def _first_problem(error: ValidationError) -> BadRequest:
     return FieldRefused(f"json: field {where}: {text[:1].lower()}{text[1:]}", place)
 
 
-async def read_body(request: Request) -> bytes:
-    """The whole body of a JSON request. Raises 413 for one over `MAX_BODY`, and as `body_parts`."""
+async def read_body(request: Request, *, limit: int = MAX_BODY, encodings: Container[str] = PLAIN) -> bytes:
+    """The whole body of a JSON request. Raises 413 for one over `limit` bytes, and as `body_parts`."""
     parts: list[bytes] = []
     size = 0
-    async for part in body_parts(request):
+    async for part in body_parts(request, encodings):
         size += len(part)
-        if size > MAX_BODY:
-            raise PunaError(f"request body larger than {MAX_BODY >> 20} MiB", status=413)
+        if size > limit:
+            raise PunaError(f"request body larger than {limit} bytes", status=413)
         parts.append(part)
     return b"".join(parts)
 
 
-async def body_parts(request: Request) -> AsyncGenerator[bytes]:
-    """The body as it arrives. Raises 408 for a sender that fell silent, `Cancelled` for one that went away."""
+async def body_parts(request: Request, encodings: Container[str] = PLAIN) -> AsyncGenerator[bytes]:
+    """The body as it arrives, in one of `encodings`.
+
+    Raises 415 for any other one, 408 for a sender that fell silent, `Cancelled` for one that went away.
+    """
+    if (encoding := content_encoding(request)) not in encodings:
+        raise PunaError(f'Content-Encoding "{encoding[:32]}" is not supported here, send the body as it is', status=415)
     stream = request.stream()
     while True:
         try:
@@ -148,6 +188,11 @@ async def body_parts(request: Request) -> AsyncGenerator[bytes]:
         if part is None:
             return
         yield part
+
+
+def content_encoding(request: Request) -> str:
+    """In lower case; empty where nothing was done to the body."""
+    return ",".join(request.headers.getlist("content-encoding")).strip().lower()
 
 
 def encode(value: object) -> bytes:

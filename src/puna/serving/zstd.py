@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from puna.errors import BadRequest
-from puna.serving.wire import decode, read_body
+from puna.serving.wire import PLAIN, content_encoding, decode, read_body
 
 if sys.version_info >= (3, 14):
     from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
@@ -28,8 +28,8 @@ _WINDOW_LOG = 23  # 8 MiB
 
 async def read_json(request: Request, model: type[MODEL], *, empty: str = "missing request body") -> MODEL:
     """As `wire.read_json`, for a body that may be compressed. Raises `BadRequest` for one that cannot be unpacked."""
-    body = await read_body(request)
-    if request.headers.get("content-encoding", "").strip().lower() == "zstd":
+    body = await read_body(request, encodings=PLAIN | {"zstd"})
+    if content_encoding(request) == "zstd":
         body = unpacked(body)
     return decode(body, model, empty=empty)
 

@@ -22,6 +22,10 @@ Wire = dict[str, Any]
 
 _BYTES_PER_TOKEN = 4  # the reference's estimate, for what only the end of the answer knows
 
+# The event that a stream consists of: all but its text.
+_DELTA = b"""event: content_block_delta
+data: {"type":"content_block_delta","index":%d,"delta":{"type":"%s_delta","%s":"""
+
 
 def message(model: str, chunk: Chunk, stop_sequences: Collection[str], dropped_tokens: int = 0) -> Wire:
     """The whole answer; `chunk` holds all of it. `dropped_tokens` of the prompt did not fit."""
@@ -44,6 +48,7 @@ class MessageEvents:
         self._stop_sequences = stop_sequences
         self._index = -1  # of the block that is open, or was last
         self._open = ""  # its type
+        self._before = b""  # what stands before each piece of text in it, encoded once
         self._called = False
         self._dropped_tokens = 0
         self.started = False
@@ -75,8 +80,11 @@ class MessageEvents:
         return events
 
     def _say(self, kind: str, text: str) -> list[bytes]:
-        events = [] if self._open == kind else [*self._close(), self._start_block(kind, _block(kind, ""))]
-        return [*events, self._delta({"type": f"{kind}_delta", kind: text})]
+        events: list[bytes] = []
+        if self._open != kind:
+            events = [*self._close(), self._start_block(kind, _block(kind, ""))]
+            self._before = _DELTA % (self._index, kind.encode(), kind.encode())
+        return [*events, self._before + encode(text) + b"}}\n\n"]
 
     def _call(self, call: ToolCall) -> list[bytes]:
         self._called = True

@@ -5,14 +5,14 @@ A block that cannot be honoured is refused by its type: without it the model wou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import ValidationError
 
 from puna.api.anthropic.schemas import AnthropicBlock, AnthropicMessage, AnthropicToolResult
 from puna.api.media import base64_bytes
 from puna.errors import BadRequest
-from puna.prompts.messages import Message, ToolCall
+from puna.prompts.messages import Attached, Message, ToolCall
 
 _OPAQUE = ("redacted_thinking",)  # encrypted by another provider: no model here can read it
 
@@ -45,12 +45,12 @@ def text_bytes(messages: Iterable[Message]) -> int:
 
 def _user(blocks: Sequence[AnthropicBlock], where: str, names: dict[str, str]) -> Iterator[Message]:
     """Tool results first, each a message of its own, then what the user says."""
-    said: list[AnthropicBlock] = []
+    said: dict[int, AnthropicBlock] = {}  # by its number in the turn
     for number, block in enumerate(blocks):
         if block.type == "tool_result":
             yield _tool_result(block, f"{where}.{number}", names)
         else:
-            said.append(block)
+            said[number] = block
     if said or not blocks:
         yield _text_and_images("user", said, where)
 
@@ -84,20 +84,20 @@ def _tool_result(block: AnthropicBlock, where: str, names: dict[str, str]) -> Me
         inner = AnthropicToolResult.model_validate({"content": block.content}).content
     except ValidationError:
         raise BadRequest(f"{where}.content must be a text or a list of content blocks") from None
-    message = _text_and_images("tool", inner, f"{where}.content")
+    message = _text_and_images("tool", dict(enumerate(inner)), f"{where}.content")
     call = block.tool_use_id
     return Message("tool", message.content, "", message.images, tool_name=names.get(call, ""), tool_call_id=call)
 
 
-def _text_and_images(role: str, blocks: Sequence[AnthropicBlock], where: str) -> Message:
+def _text_and_images(role: str, blocks: Mapping[int, AnthropicBlock], where: str) -> Message:
     text: list[str] = []
     images: list[bytes] = []
-    for block in blocks:
+    for number, block in blocks.items():
         match block.type:
             case "text":
                 text.append(block.text)
             case "image":
-                images.append(_image(block))
+                images.append(Attached.at(f"{where}.{number}.source.data", _image(block)))
             case _:
                 _refuse(block, where)
     return Message(role, "".join(text), images=tuple(images))

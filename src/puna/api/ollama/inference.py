@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -21,7 +21,7 @@ from puna.api.timing import timed
 from puna.engine import Answer, Chunk
 from puna.engine.requests import ChatRequest, EmbedRequest, GenerateRequest
 from puna.errors import BadRequest, PunaError
-from puna.prompts.messages import Message, ToolCall
+from puna.prompts.messages import Attached, Message, ToolCall
 from puna.serving.streams import answer
 from puna.serving.wire import json_response, line, read_json
 
@@ -35,7 +35,7 @@ async def generate(request: Request) -> Response:
     started = time.monotonic_ns()
     body = await read_json(request, GenerateBody)
     engine = runtime(request).engine
-    subject = inference.subject_of(request, body.model)
+    subject = inference.subject_of(request, body.model, adapters=body.adapters)
     if not body.prompt and body.keep_alive_is_zero:
         engine.unload(subject)
         return json_response(_load_answer(body.model, {"response": ""}, "unload"))
@@ -46,7 +46,7 @@ async def generate(request: Request) -> Response:
         template=body.template,
         context=body.context,
         raw=body.raw,
-        images=tuple(body.images),
+        images=_attached("images", body.images),
         **body.common(),
     )
     subject.check_generate(ask)
@@ -62,12 +62,16 @@ async def chat(request: Request) -> Response:
     started = time.monotonic_ns()
     body = await read_json(request, ChatBody)
     engine = runtime(request).engine
-    subject = inference.subject_of(request, body.model, empty="model is required")
+    subject = inference.subject_of(request, body.model, empty="model is required", adapters=body.adapters)
     nothing = {"message": {"role": "assistant", "content": ""}}
     if not body.messages and body.keep_alive_is_zero:
         engine.unload(subject)
         return json_response(_load_answer(body.model, nothing, "unload"))
-    ask = ChatRequest(messages=[_message(item) for item in body.messages], tools=body.tools, **body.common())
+    ask = ChatRequest(
+        messages=[_message(item, f"messages[{number}]") for number, item in enumerate(body.messages)],
+        tools=body.tools,
+        **body.common(),
+    )
     subject.check_chat(ask)
     if not body.messages:
         await inference.load(request, subject, ask)
@@ -143,7 +147,7 @@ def _load_answer(model: str, middle: Wire, reason: str) -> Wire:
     return {"model": model, "created_at": answers.now_rfc3339(), **middle, "done": True, "done_reason": reason}
 
 
-def _message(body: MessageBody) -> Message:
+def _message(body: MessageBody, where: str) -> Message:
     calls = tuple(
         ToolCall(call.id, call.function.name, call.function.arguments, call.function.index) for call in body.tool_calls
     )
@@ -151,11 +155,15 @@ def _message(body: MessageBody) -> Message:
         role=body.role.lower(),
         content=body.content,
         thinking=body.thinking,
-        images=tuple(body.images),
+        images=_attached(f"{where}.images", body.images),
         tool_calls=calls,
         tool_name=body.tool_name,
         tool_call_id=body.tool_call_id,
     )
+
+
+def _attached(field: str, media: Sequence[bytes]) -> tuple[Attached, ...]:
+    return tuple(Attached.at(f"{field}[{number}]", data) for number, data in enumerate(media))
 
 
 @router.post("/api/embed", openapi_extra=takes(EmbedBody))
@@ -164,6 +172,7 @@ async def embed(request: Request) -> Response:
     body = await read_json(request, EmbedBody)
     inputs = _embed_inputs(body.input)
     subject = inference.subject_of(request, body.model, absent=f'model "{body.model}" not found, try pulling it first')
+    subject.check_embed()
     ask = EmbedRequest(
         inputs=inputs,
         truncate=body.truncate,
@@ -203,6 +212,7 @@ async def embeddings(request: Request) -> Response:
     subject = inference.subject_of(
         request, body.model, empty="model is required", absent=f'model "{body.model}" not found, try pulling it first'
     )
+    subject.check_embed()
     inputs = [body.prompt] if body.prompt else []
     ask = EmbedRequest(inputs=inputs, normalize=False, options=body.options, keep_alive_ns=body.keep_alive)
     if not inputs:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from puna.api.schemas import TopLogprobs, Wire
+from puna.api.schemas import AdapterBody, TopLogprobs, Wire
 from puna.units import parse_keep_alive_ns
 
 THINK_LEVELS = ("high", "medium", "low", "max")
@@ -58,6 +58,7 @@ class _Inference(Wire):
     shift: bool | None = None
     logprobs: bool = False
     top_logprobs: TopLogprobs = 0
+    adapters: list[AdapterBody] = Field(default_factory=list)
     debug_render_only: bool = Field(default=False, alias="_debug_render_only")
 
     @property

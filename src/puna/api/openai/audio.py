@@ -20,7 +20,7 @@ from puna.api.timing import timed
 from puna.engine.bodies import sound_format
 from puna.engine.requests import ChatRequest
 from puna.errors import BadRequest, FieldRefused, PunaError
-from puna.prompts.messages import Message
+from puna.prompts.messages import Attached, Message
 from puna.serving.streams import answer
 from puna.serving.wire import MAX_BODY, body_parts, line
 
@@ -118,7 +118,7 @@ async def _ask(form: FormData) -> ChatRequest:
         content.append(f"The language is {language}.")
     if prompt := _text(form, "prompt"):
         content.append(f"What came before it, or helps to spell names: {prompt}")
-    message = Message("user", "\n".join(content), images=(sound,))
+    message = Message("user", "\n".join(content), images=(Attached.at("file", sound),))
     return ChatRequest(messages=[message], options={"temperature": _temperature(form)}, think=False)
 
 

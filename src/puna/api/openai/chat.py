@@ -26,7 +26,7 @@ router = APIRouter(tags=["openai"])
 async def chat_completions(request: Request) -> Response:
     body = await read_json(request, OpenAIChatBody, empty="EOF")
     ask = chat_request(body)
-    subject = subject_of(request, body.model, empty="model is required")
+    subject = subject_of(request, body.model, empty="model is required", adapters=body.adapters)
     subject.check_chat(ask)
     engine = runtime(request).engine
     if ask.render_only:

@@ -25,7 +25,7 @@ router = APIRouter(tags=["openai"])
 async def completions(request: Request) -> Response:
     body = await read_json(request, OpenAICompletionBody, empty="EOF")
     asks = completion_requests(body)
-    subject = subject_of(request, body.model)
+    subject = subject_of(request, body.model, adapters=body.adapters)
     subject.check_generate(asks[0])
     engine = runtime(request).engine
     choices = [each for ask in asks for each in repeated(ask, body.n)]

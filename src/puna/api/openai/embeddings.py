@@ -33,6 +33,7 @@ async def openai_embeddings(request: Request) -> Response:
         )
     ask = EmbedRequest(inputs=_inputs(body.input), truncate=body.truncate, dimensions=body.dimensions)
     subject = subject_of(request, body.model, absent=f'model "{body.model}" not found, try pulling it first')
+    subject.check_embed()
     found = await embed(request, subject, ask)
     rows = [
         {"object": "embedding", "embedding": _base64(vector) if encoding == "base64" else vector, "index": index}

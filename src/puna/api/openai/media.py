@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from puna.api.media import base64_bytes
 from puna.errors import FieldRefused
+from puna.prompts.messages import Attached
 
 _IMAGE_PREFIXES = (
     "data:image/jpeg;base64,",
@@ -15,7 +16,7 @@ _IMAGE_PREFIXES = (
 _FETCHED = ("http://", "https://")
 
 
-def image_of(url: str, param: str) -> bytes:
+def image_of(url: str, param: str) -> Attached:
     """The bytes of a `data:` URL (contract ollama-http §6.2). Raises `FieldRefused` for every other one."""
     if url.lower().startswith(_FETCHED):
         raise FieldRefused("image URLs are not currently supported, please use base64 encoded data instead", param)
@@ -25,9 +26,9 @@ def image_of(url: str, param: str) -> bytes:
     return decoded(url[len(prefix) :], "invalid image input", param)
 
 
-def decoded(text: str, refusal: str, param: str) -> bytes:
+def decoded(text: str, refusal: str, param: str) -> Attached:
     """Raises `FieldRefused` with the words of `refusal` for what is no base64."""
     data = base64_bytes(text)
     if data is None:
         raise FieldRefused(refusal, param)
-    return data
+    return Attached.at(param, data)

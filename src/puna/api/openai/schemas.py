@@ -2,7 +2,7 @@
 
 Every field of OpenAI's own is honoured or refused by its name. Unknown keys here, so accepted without effect, are those
 that no answer depends on: `user`, `store`, `metadata`, `service_tier`, `safety_identifier`, `prompt_cache_…`.
-`truncate` is Puna's own: False refuses a prompt that does not fit instead of cutting it.
+`truncate` is Puna's own: False refuses a prompt that does not fit instead of cutting it. So is `adapters`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from puna.api.schemas import TopLogprobs, Wire
+from puna.api.schemas import AdapterBody, TopLogprobs, Wire
 from puna.engine.options import OPTIONS
 from puna.errors import PunaError
 
@@ -131,6 +131,7 @@ class _Sampled(Wire):
     n: Choices = 1
     logit_bias: LogitBias = Field(default_factory=dict)
     truncate: bool = True
+    adapters: list[AdapterBody] = Field(default_factory=list)
 
 
 class OpenAIChatBody(_Sampled):
