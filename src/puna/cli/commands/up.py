@@ -1,4 +1,4 @@
-"""`puna up`: everything that Puna serves in one process. Today that is the runtime."""
+"""`puna up`: everything that Puna serves in one process: the runtime, and completions for editors."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, aclosing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from puna.cli.answer import AnswerPrinter
-from puna.cli.commands.serve import serve
 from puna.cli.connection import configured
 from puna.cli.progress import spinner
 from puna.cli.terminal import note, printable, width
@@ -24,6 +23,10 @@ from puna.client.endpoint import Endpoint
 from puna.client.errors import ClientError, ServerUnreachable
 from puna.errors import PunaError
 from puna.units import NS
+
+if TYPE_CHECKING:
+    from puna.serving.listening import Face
+    from puna.settings import Settings
 
 EMBEDDED_MODEL = "smollm2:135m"
 QUESTION = "In one sentence: what is a llama?"
@@ -35,22 +38,49 @@ _REQUESTS = logging.getLogger("puna.requests")
 
 def up(*, no_auth: bool, show_answer: bool) -> int:
     """Serve until stopped. A second thread waits until the server answers and welcomes the person."""
+    from puna.serving.listening import run
+    from puna.settings import Settings
+
     endpoint = configured()
     if _answers(endpoint):
         raise PunaError(
             f"a server already answers at {endpoint.url}: stop it first, or set PUNA_HOST to another address"
         )
     stopped = threading.Event()
-    welcome = threading.Thread(target=_welcome, args=(endpoint, show_answer, stopped), daemon=True)
-    welcome.start()
+    welcomes: list[threading.Thread] = []
+    settings = Settings()
+
+    def prepare() -> list[Face]:
+        faces = _faces(settings, endpoint, no_auth=no_auth)
+        editors = faces[1].listener.url if len(faces) > 1 else ""
+        welcomes.append(threading.Thread(target=_welcome, args=(endpoint, editors, show_answer, stopped), daemon=True))
+        welcomes[0].start()
+        return faces
+
     try:
-        return serve(no_auth=no_auth)
+        return run(settings, prepare)
+    except KeyboardInterrupt:  # before it listens; afterwards the server takes the signal itself
+        return 0
     finally:
         stopped.set()
-        welcome.join(_POLL_S * 10)  # a thread that writes while Python ends would crash it
+        for welcome in welcomes:
+            welcome.join(_POLL_S * 10)  # a thread that writes while Python ends would crash it
 
 
-def _welcome(endpoint: Endpoint, show_answer: bool, stopped: threading.Event) -> None:
+def _faces(settings: Settings, endpoint: Endpoint, *, no_auth: bool) -> list[Face]:
+    """The runtime, and in front of it the editors' face; without that one where its address is taken."""
+    from puna.api.serve import face as runtime
+    from puna.code.face import face as completions
+
+    faces = [runtime(settings, no_auth=no_auth)]
+    try:
+        faces.append(completions(settings, endpoint, no_auth=no_auth))
+    except PunaError as error:
+        note(f"Warning: no completions for editors: {error}; set PUNA_CODE_HOST to another address")
+    return faces
+
+
+def _welcome(endpoint: Endpoint, editors: str, show_answer: bool, stopped: threading.Event) -> None:
     with _without_request_log():
         if not _wait(endpoint, stopped):
             return
@@ -67,6 +97,8 @@ def _welcome(endpoint: Endpoint, show_answer: bool, stopped: threading.Event) ->
         if model:
             print(f"Chat in another terminal:  {_command(endpoint)} run {printable(model)}", flush=True)
         print(f"Its API is described at {endpoint.url}/openapi.json", flush=True)
+        if editors:
+            print(f"Editors complete at {editors} (docs/editors.md has the settings to paste).", flush=True)
 
 
 @contextmanager

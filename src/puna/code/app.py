@@ -1,0 +1,108 @@
+"""The editors' HTTP face: door, log, routes, one mapping from errors to the wire (contract code-completion §1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from puna.client import OllamaClient
+from puna.code.completer import Completer
+from puna.code.config import WireConfig
+from puna.code.errors import error_response, on_not_routed, on_puna_error, routed_path, unexpected
+from puna.code.metrics import Metrics
+from puna.code.paths import Paths
+from puna.code.routes import ROUTES
+from puna.code.types import CodeConfig
+from puna.errors import Forbidden, PunaError
+from puna.keys import Keyring, Right
+from puna.serving.callers import identify
+from puna.serving.door import Door
+from puna.serving.origins import Hosts, Origins
+from puna.serving.requestlog import RequestLog, note
+
+_SHOW = "/api/show"  # reads, although it is a POST
+
+
+def build_app(
+    client: OllamaClient,
+    config: CodeConfig,
+    wire: WireConfig,
+    *,
+    hosts: Hosts,
+    origins: Origins,
+    keys: Keyring,
+    loopback: bool,
+) -> Starlette:
+    """The ASGI application in front of one endpoint. It opens `client` before and closes it after serving."""
+    completer = Completer(client, config)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with client, completer:
+            yield
+
+    app = Starlette(
+        routes=ROUTES,
+        lifespan=lifespan,
+        exception_handlers={PunaError: on_puna_error, HTTPException: on_not_routed},
+    )
+    app.router.redirect_slashes = False
+    app.state.completer = completer
+    app.state.config = config
+    app.state.wire = wire
+    app.state.metrics = Metrics(lambda: completer.counters)
+
+    def judge(scope: Scope) -> Response | None:
+        return _refusal(scope, keys)
+
+    app.add_middleware(Bugs)
+    app.add_middleware(Door, hosts=hosts, origins=origins, judge=judge, loopback=loopback, free_options=True)
+    app.add_middleware(RequestLog, ended=app.state.metrics.ended)
+    app.add_middleware(Paths)  # added last, it stands outermost
+    return app
+
+
+def _refusal(scope: Scope, keys: Keyring) -> Response | None:
+    """What a caller who may not come in is answered (H6): 400, 401 or 403; None for who may."""
+    request = Request(scope)
+    try:
+        caller = identify(scope, keys)
+        reads = scope["method"] in ("GET", "HEAD") or routed_path(request) == _SHOW
+        right = Right.READ if reads else Right.INFER
+        if right not in caller.rights:
+            raise Forbidden(f"this key may not do that: it lacks the right {right}")
+    except PunaError as error:
+        note(request, error=error.message)
+        return error_response(routed_path(request), error)
+    return None
+
+
+class Bugs:
+    """What no route foresaw: 500 `error.processing`. The web server would log it with the exception's own text."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            told = unexpected(error)
+            if not started:
+                await error_response(routed_path(Request(scope)), told)(scope, receive, send)
