@@ -8,10 +8,11 @@ ollama-http §9).
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from puna.configfile import as_text, read_config
+from puna.configfile import as_text, read_bounded, read_config, with_faces
 from puna.errors import BadRequest
 
 CONFIG = "~/.puna/config.toml"
@@ -33,13 +34,40 @@ def first_set(*variables: str) -> str | None:
     return next((variable for variable in variables if variable in os.environ), None)
 
 
+def layers(files: Iterable[Path]) -> list[dict[str, str]]:
+    """The environment, and then what each of some `.env` files sets; who looks a name up takes the first that has it.
+
+    Nothing is expanded, so that a file from somewhere cannot put a secret of the environment into an address.
+    """
+    return [dict(os.environ), *map(_variables, files)]
+
+
+def _variables(file: Path) -> dict[str, str]:
+    """What a `.env` file sets; one that is not there or cannot be read sets nothing."""
+    try:
+        data = read_bounded(at_home(file), str(file))
+    except BadRequest:
+        return {}
+    if not data:
+        return {}
+    from io import StringIO
+
+    from dotenv import dotenv_values
+
+    found = dotenv_values(stream=StringIO(data.decode(errors="replace")), interpolate=False)
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def config() -> dict[str, object]:
-    """What the settings file says, by the settings' names in lower case; empty without one. Raises `BadRequest`."""
+    """What the settings file says, by the settings' names in lower case; empty without one. Raises `BadRequest`.
+
+    A face's tables of its own (`[code.models."NAME"]`) are under the face's name.
+    """
     named = _bare(os.environ.get("PUNA_CONFIG", ""))
     values = read_config(at_home(Path(named or CONFIG)))
     if values is None and named:
         raise BadRequest("the settings file that PUNA_CONFIG names is not there")
-    return values or {}
+    return with_faces(values or {})
 
 
 def at_home(path: Path) -> Path:

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import AliasChoices, ByteSize, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from puna.configfile import as_text
+from puna.configfile import FACES, as_text
 from puna.environment import CONFIG, KEYS, at_home, config
 from puna.errors import BadRequest
 from puna.units import NS, parse_setting_duration_ns
@@ -34,6 +34,10 @@ def _knob(default: Any, name: str, about: str, *, ollama: bool = True) -> Any:
     return Field(default=default, validation_alias=AliasChoices(*names), description=about)
 
 
+def _code(default: Any, name: str, about: str) -> Any:
+    return _knob(default, f"CODE_{name}", about, ollama=False)
+
+
 class Settings(BaseSettings):
     """Read once at start and passed down as single values; no room below the faces takes the whole object."""
 
@@ -47,6 +51,9 @@ class Settings(BaseSettings):
     )
     keys: Path = _knob(Path(KEYS), "KEYS", "folder of the API keys that `puna key` makes", ollama=False)
     config: Path = _knob(Path(CONFIG), "CONFIG", "the settings file (TOML; keys as here, lower case)", ollama=False)
+    database: str = _knob(
+        "", "DATABASE", "where measurements are kept: postgresql://…, or a file; empty = ~/.puna/puna.db", ollama=False
+    )
     models: Path = _knob(Path("~/.ollama/models"), "MODELS", "the store: manifests and blobs")
     keep_alive: int = _knob(300 * NS, "KEEP_ALIVE", "how long an idle model stays loaded (5m, 3600, -1 = for ever)")
     load_timeout: int = _knob(300 * NS, "LOAD_TIMEOUT", "how long a load may stall")
@@ -77,6 +84,24 @@ class Settings(BaseSettings):
     embedded_model: bool = _knob(
         True, "EMBEDDED_MODEL", "register the packaged small model in an empty store", ollama=False
     )
+    code_host: str = _code("127.0.0.1:8080", "HOST", "where `puna code` listens")
+    code_model: str = _code("", "MODEL", "the model that completes; empty = the newest that can")
+    code_template: str = _code("", "TEMPLATE", "prompt template for all models; empty = that of the model's family")
+    code_template_strict: bool = _code(True, "TEMPLATE_STRICT", "refuse templates with text that no token has")
+    code_mode: str = _code("auto", "MODE", "how much is completed: auto, line, block or raw")
+    code_window: int = _code(3072, "WINDOW", "prompt tokens, three quarters of them before the cursor")
+    code_max_lines: int = _code(16, "MAX_LINES", "lines of a completed block")
+    code_trim: bool = _code(True, "TRIM", "off = leave text that repeats what is around the cursor")
+    code_rules_off: str = _code("", "RULES_OFF", "ending rules to leave out, comma separated (Z1 … Z8)")
+    code_emulation: bool = _code(True, "EMULATION", "off = ask no chat model to fill gaps that has no markers for it")
+    code_supersede: bool = _code(True, "SUPERSEDE", "off = newer requests of an editor do not end its older ones")
+    code_strict_models: bool = _code(False, "STRICT_MODELS", "refuse unknown model names instead of using the model")
+    code_dialect: str = _code("auto", "DIALECT", "answers of /api/generate: auto, seed or ollama")
+    code_max_body: int = _code(1_000_000, "MAX_BODY", "bytes of one request")
+    code_parallel: int = _code(4, "PARALLEL", "completions at once")
+    code_queue: int = _code(16, "QUEUE", "completions that may wait")
+    code_queue_ms: int = _code(2000, "QUEUE_MS", "how long one may wait")
+    code_deadline_ms: int = _code(30_000, "DEADLINE_MS", "how long one may take")
 
     @classmethod
     def settings_customise_sources(
@@ -119,7 +144,11 @@ class Settings(BaseSettings):
             log.warning("setting %s: %r is not a size such as 20MB; using the default", info.field_name, value)
             return default
 
-    @field_validator("context_length", "num_parallel", "max_loaded_models", "max_queue", "cache_ram_mib", mode="before")
+    @field_validator(
+        "context_length", "num_parallel", "max_loaded_models", "max_queue", "cache_ram_mib", "code_window",
+        "code_max_lines", "code_max_body", "code_parallel", "code_queue", "code_queue_ms", "code_deadline_ms",
+        mode="before",
+    )  # fmt: skip
     @classmethod
     def _unsigned(cls, value: Any, info: Any) -> Any:
         if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) < 19):
@@ -134,6 +163,13 @@ class Settings(BaseSettings):
         if isinstance(value, str):  # any other text is true, as in the reference
             return value not in _FALSE if value else cls.model_fields[info.field_name].default
         return value
+
+    @field_validator(
+        "code_template_strict", "code_trim", "code_emulation", "code_supersede", "code_strict_models", mode="before"
+    )
+    @classmethod
+    def _switch(cls, value: Any, info: Any) -> Any:
+        return False if isinstance(value, str) and value.lower() == "off" else cls._boolean(value, info)
 
     @field_validator("models", "keys", "config", mode="after")
     @classmethod
@@ -150,7 +186,8 @@ def _from_file(names: Iterable[str]) -> dict[str, Any]:
     """The settings file's texts. Other keys than `names` are told in one warning, each with the name it resembles."""
     values = config()
     known = set(names) - {"config"}  # a file cannot say where it is
-    unknown = sorted(values.keys() - known)
+    faces = {name for name in FACES if isinstance(values.get(name), dict)}
+    unknown = sorted(values.keys() - known - faces)
     if unknown:
         log.warning("the settings file holds what is no setting: %s", ", ".join(_told(key, known) for key in unknown))
     return {name: as_text(name, values[name]) for name in known & values.keys()}

@@ -55,7 +55,22 @@ def test_help_lists_the_commands_in_order_and_ends_with_the_environment(puna: Pu
     result = puna(*words)
     assert (result.status, result.err) == (0, "")
     names = [line.split()[0] for line in result.out.partition("Commands:\n")[2].splitlines() if line.startswith("  ")]
-    commands = ["serve", "up", "create", "show", "run", "stop", "pull", "push", "list", "ps", "cp", "rm", "verify"]
+    commands = [
+        "serve",
+        "up",
+        "code",
+        "create",
+        "show",
+        "run",
+        "stop",
+        "pull",
+        "push",
+        "list",
+        "ps",
+        "cp",
+        "rm",
+        "verify",
+    ]
     assert names[: len(commands)] == commands
     environment = result.out.partition("Environment Variables:\n")[2]
     assert "PUNA_HOST" in environment

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from puna import environment
+from puna.cli.failures import UsageError
 from puna.errors import PunaError
 
 INTERRUPTED = 130  # the shell's convention: 128 + SIGINT
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = _dispatch(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     except PunaError as error:
-        return _fail(str(error))
+        return _fail(str(error), error.exit_status if isinstance(error, UsageError) else 1)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe went away: `puna list | head -1`
@@ -55,8 +56,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
             return run_app(arguments)
 
 
-def _fail(text: str) -> int:
+def _fail(text: str, status: int = 1) -> int:
     from puna.cli.terminal import printable
 
     print(f"Error: {printable(text)}", file=sys.stderr)
-    return 1
+    return status

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-from puna.cli import administration, arguments
+from puna.cli import administration, arguments, metering
 from puna.cli.arguments import at_least, at_most, exactly
+from puna.cli.failures import UsageError
 from puna.cli.grammar import Group, command, words_of
 from puna.errors import BadRequest, PunaError
 
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(administration.keys, name="key")
 app.add_typer(administration.config, name="config")
+app.add_typer(metering.meter, name="meter")
 
 Insecure = Annotated[bool, typer.Option("--insecure", help="Talk to the registry without TLS.")]
 
@@ -49,6 +51,8 @@ _words = words_of
 def run_app(words: Sequence[str]) -> int:
     """Parse and run one command line; returns the exit status. Raises `PunaError`."""
     program = typer.main.get_command(app)
+    if words[:1] == ["meter"]:
+        words = ["meter", *metering.spread(words[1:])]
     try:
         status = program.main(list(arguments.normalised(words, SWITCHES)), prog_name="puna", standalone_mode=False)
     except typer.Abort:
@@ -59,6 +63,12 @@ def run_app(words: Sequence[str]) -> int:
 
 
 def _in_our_words(error: typer.TyperException, words: Sequence[str]) -> PunaError:
+    if words[:1] == ["meter"]:
+        return UsageError(str(_wrong(error, words)))
+    return _wrong(error, words)
+
+
+def _wrong(error: typer.TyperException, words: Sequence[str]) -> PunaError:
     flag = getattr(error, "option_name", "")
     if hasattr(error, "possibilities"):
         return arguments.unknown_flag(flag, words)
@@ -103,6 +113,22 @@ def up(
     from puna.cli.commands.up import up as command
 
     return command(no_auth=no_auth, show_answer=show_answer)
+
+
+@_command("code")
+def code(
+    words: Annotated[list[str] | None, _words("")] = None,
+    model: Annotated[str, typer.Option("--model", help="The model that completes (default: the newest).")] = "",
+    check: Annotated[bool, typer.Option("--check", help="Check the settings and templates, and end.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say how the model fills gaps, and end.")] = False,
+    no_embedded: Annotated[bool, typer.Option("--no-embedded", help="Start no runtime where none answers.")] = False,
+    no_auth: Annotated[bool, typer.Option("--no-auth", help="Listen on any address without a key.")] = False,
+) -> int:
+    """Serve completions to editors."""
+    exactly(0, words)
+    from puna.cli.commands.code import code as command
+
+    return command(model=model, check=check, explain=explain, embedded=not no_embedded, no_auth=no_auth)
 
 
 @_command("create")
@@ -265,4 +291,5 @@ def help_for(context: typer.Context, words: Annotated[list[str] | None, _words("
 SWITCHES = (
     "--no-auth", "--show-answer", "--license", "--modelfile", "--parameters", "--template", "--system",
     "--verbose", "--insecure", "--nowordwrap", "--hidethinking", "--all", "--outdated", "--repair",
+    "--check", "--explain", *metering.SWITCHES,
 )  # fmt: skip

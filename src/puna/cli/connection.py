@@ -29,7 +29,7 @@ def reached() -> Endpoint:
 
 
 @contextmanager
-def server() -> Iterator[Endpoint]:
+def server(*, embedded: bool = True) -> Iterator[Endpoint]:
     """The configured server. Where nothing answers on this machine, an embedded one for as long as the command runs.
 
     A server elsewhere is never replaced: whoever named it wants its models. Raises `ServerUnreachable`, `ClientError`.
@@ -38,16 +38,23 @@ def server() -> Iterator[Endpoint]:
     try:
         quick.heartbeat(endpoint)
     except ServerUnreachable:
-        if not endpoint.is_loopback:
+        if not (embedded and endpoint.is_loopback):
             raise
     else:
         yield endpoint
         return
+    with stand_in(endpoint) as started:
+        yield started
+
+
+@contextmanager
+def stand_in(instead_of: Endpoint) -> Iterator[Endpoint]:
+    """A runtime of this command's own, and a line that says so. Raises `ServerUnreachable`."""
     from puna.client.embedded import embedded_runtime
 
-    note(f"no server answers at {endpoint.url}: starting one for this command")
-    with embedded_runtime() as embedded:
-        yield embedded
+    note(f"no server answers at {instead_of.url}: starting one for this command")
+    with embedded_runtime() as started:
+        yield started
 
 
 @contextmanager
