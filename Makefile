@@ -31,7 +31,7 @@ run: $(VENV)/.run ## start Puna and let the packaged small model answer one ques
 
 test: lint $(CLIENT)/node_modules/.package-lock.json ## check the code, then run every test
 	@$(DEBIAN)
-	$(BIN)/python -m pytest -v --tb=short --durations=10 -m 'not soak'
+	$(BIN)/python -m pytest -v --tb=short --durations=10 --numprocesses=2 --dist=loadfile -m 'not soak'
 
 lint: $(VENV)/.dev ## formatter, linter, types, import arrows
 	$(BIN)/ruff format --check

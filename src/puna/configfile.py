@@ -13,7 +13,7 @@ from pathlib import Path
 from puna.errors import BadRequest
 
 MAX_BYTES = 1 << 20  # far above any settings file: what is larger was named by mistake
-FACES = ("code",)  # whose settings may stand in a table
+FACES = ("arena", "code")  # whose settings may stand in a table
 
 
 def read_config(path: Path) -> dict[str, object] | None:

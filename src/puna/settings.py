@@ -38,6 +38,11 @@ def _code(default: Any, name: str, about: str) -> Any:
     return _knob(default, f"CODE_{name}", about, ollama=False)
 
 
+def _arena(default: Any, name: str, web: str, about: str) -> Any:
+    """`web` is the name that the arena's public document has for it."""
+    return Field(default=default, validation_alias=AliasChoices(f"PUNA_ARENA_{name}", web), description=about)
+
+
 class Settings(BaseSettings):
     """Read once at start and passed down as single values; no room below the faces takes the whole object."""
 
@@ -83,6 +88,17 @@ class Settings(BaseSettings):
     runtime_dir: Path | None = _knob(None, "RUNTIME_DIR", "folder for the engine's sockets (made 0700)", ollama=False)
     embedded_model: bool = _knob(
         True, "EMBEDDED_MODEL", "register the packaged small model in an empty store", ollama=False
+    )
+    arena_host: str = _arena("127.0.0.1", "HOST", "WEB_BIND", "where `puna arena` listens")
+    arena_port: str = _arena("7860", "PORT", "WEB_PORT", "its port; 0 = a free one")
+    arena_token: SecretStr | None = _arena(None, "TOKEN", "WEB_CHAT_TOKEN", "secret that callers of the arena send")
+    arena_history_limit: str = _arena("40", "HISTORY_LIMIT", "HISTORY_LIMIT", "messages of a chat that models get")
+    arena_request_timeout: str = _arena("300", "REQUEST_TIMEOUT", "REQUEST_TIMEOUT", "seconds a model may be silent")
+    arena_max_concurrent: str = _arena("8", "MAX_CONCURRENT", "MAX_CONCURRENT_REQUESTS", "answers at once")
+    arena_max_instances: str = _arena("8", "MAX_INSTANCES", "MAX_INSTANCES", "models and settings in one question")
+    arena_max_body_mb: str = _knob("32", "ARENA_MAX_BODY_MB", "MiB of one request", ollama=False)
+    arena_cors_origin: str = _knob(
+        "", "ARENA_CORS_ORIGIN", "other web origins that may call the arena, comma separated", ollama=False
     )
     code_host: str = _code("127.0.0.1:8080", "HOST", "where `puna code` listens")
     code_model: str = _code("", "MODEL", "the model that completes; empty = the newest that can")
@@ -176,7 +192,7 @@ class Settings(BaseSettings):
     def _home(cls, value: Path) -> Path:
         return at_home(value).absolute()
 
-    @field_validator("llama_server", "llama_quantize", "runtime_dir", "api_key", mode="before")
+    @field_validator("llama_server", "llama_quantize", "runtime_dir", "api_key", "arena_token", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         return None if value == "" else value

@@ -25,7 +25,7 @@ EVERYTHING = (
 # What differs from answer to answer, whatever was asked: times, ids, and how much of a prompt was in the cache.
 RESTLESS = {
     "created", "created_at", "completed_at", "id", "item_id", "call_id", "total_duration", "load_duration",
-    "prompt_eval_duration", "eval_duration", "prompt_tokens_details", "input_tokens_details",
+    "prompt_eval_duration", "eval_duration", "prompt_eval_cached_count", "prompt_tokens_details", "input_tokens_details",
     "cache_read_input_tokens", "model", "reasoning",
 }  # fmt: skip
 

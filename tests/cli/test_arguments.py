@@ -58,6 +58,7 @@ def test_help_lists_the_commands_in_order_and_ends_with_the_environment(puna: Pu
     commands = [
         "serve",
         "up",
+        "arena",
         "code",
         "create",
         "show",

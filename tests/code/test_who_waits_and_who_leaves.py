@@ -80,6 +80,7 @@ async def test_X3_the_latest_question_of_a_session_wins(fields: dict[str, str], 
     async with completing(server) as completer:
         older = asyncio.create_task(complete(completer, "x = ", **fields))
         await until(lambda: server.lines)
+        await asyncio.sleep(0.2)  # what was sent has come by then
         newer = asyncio.create_task(complete(completer, "y = ", **fields))
         await until(lambda: server.leavers if supersedes else server.running == 2)
         gate.set()

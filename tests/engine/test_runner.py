@@ -302,7 +302,7 @@ async def test_eight_streams_progress_together(start_runner: StartRunner, tiny_l
     order: list[int] = []
 
     async def stream(number: int) -> int:
-        ask = Completion(f"Story {number}", SamplingOptions(num_predict=60))
+        ask = Completion(f"Story {number}", SamplingOptions(num_predict=300))
         final = None
         async for batch in runner.driver.complete(ask):
             order.append(number)
@@ -311,7 +311,7 @@ async def test_eight_streams_progress_together(start_runner: StartRunner, tiny_l
         return final.output_tokens
 
     counts = await asyncio.gather(*(stream(number) for number in range(8)))
-    assert counts == [60] * 8
+    assert counts == [300] * 8
     first_end = min(max(i for i, who in enumerate(order) if who == number) for number in range(8))
     assert len(set(order[:first_end])) >= 4
 

@@ -1,4 +1,4 @@
-"""One real registry and one server for the whole room, servers as a test wants them, and long work that begins early."""
+"""One real registry and one server for the whole room, servers as a test wants them, and long work beside the tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HALF_A_HELLO = b"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03"
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
+def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
     folder = tmp_path_factory.mktemp("registry")
     if (missing := DockerRegistry.missing()) is not None:
         pytest.fail(missing, pytrace=False)
@@ -31,8 +31,14 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistr
 
 
 @pytest.fixture(scope="session")
-def line(registry: DockerRegistry) -> Iterator[Proxy]:
-    with Proxy(registry.port) as between:
+def registry(docker_registry: DockerRegistry) -> DockerRegistry:
+    """Some modules have another kind of registry under this name."""
+    return docker_registry
+
+
+@pytest.fixture(scope="session")
+def line(docker_registry: DockerRegistry) -> Iterator[Proxy]:
+    with Proxy(docker_registry.port) as between:
         yield between
 
 
@@ -46,8 +52,8 @@ def proxy(line: Proxy) -> Iterator[Proxy]:
 
 
 @pytest.fixture(scope="session")
-def host(registry: DockerRegistry, line: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with a_server(tmp_path_factory.mktemp("host"), registry.url, line.url, push=True) as server:
+def host(docker_registry: DockerRegistry, line: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with a_server(tmp_path_factory.mktemp("host"), docker_registry.url, line.url, push=True) as server:
         yield server
 
 
@@ -70,15 +76,7 @@ def puna(tmp_path: Path) -> Iterator[Start]:
         yield start
 
 
-# Work that takes most of its time in waiting runs beside the other tests of the room; its tests come for the results.
-
-
-@pytest.fixture(scope="session", autouse=True)
-def long_work_begins_early(request: pytest.FixtureRequest) -> None:
-    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    for name in ("hostile_pulls", "killed_pulls", "killed_pushes"):
-        if name in wanted:
-            request.getfixturevalue(name)
+# Work that takes most of its time in waiting runs beside the other tests of a module; its tests come for the results.
 
 
 @pytest.fixture(scope="session")
@@ -95,14 +93,16 @@ def hostile_pulls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostileP
 
 
 @pytest.fixture(scope="session")
-def killed_pulls(registry: DockerRegistry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[Killings]]:
+def killed_pulls(
+    docker_registry: DockerRegistry, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Future[Killings]]:
     with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(kill_pulls, registry, tmp_path_factory.mktemp("pulls"), 12, seed=1)
+        yield pool.submit(kill_pulls, docker_registry, tmp_path_factory.mktemp("pulls"), 12, seed=1)
 
 
 @pytest.fixture(scope="session")
 def killed_pushes(
-    registry: DockerRegistry, tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory
+    docker_registry: DockerRegistry, tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Future[Killings]]:
     with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(kill_pushes, registry, tmp_path_factory.mktemp("pushes"), tiny_llama, 8, seed=2)
+        yield pool.submit(kill_pushes, docker_registry, tmp_path_factory.mktemp("pushes"), tiny_llama, 8, seed=2)

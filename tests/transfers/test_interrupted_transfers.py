@@ -30,13 +30,7 @@ from tests.transfers.moving import (
 
 MB = 10**6
 
-
-def test_T04_a_server_killed_in_a_pull_lists_nothing_half_and_goes_on(killed_pulls: Future[Killings]) -> None:
-    assert killed_pulls.result().kills == 12
-
-
-def test_a_server_killed_in_a_push_loses_nothing(killed_pushes: Future[Killings]) -> None:
-    assert killed_pushes.result().kills == 8
+pytestmark = pytest.mark.usefixtures("killed_pulls", "killed_pushes")  # begin at once, and end beside the others
 
 
 @pytest.mark.soak
@@ -235,3 +229,11 @@ def rot(path: Path) -> None:
     status = path.stat()
     flip_a_byte(path)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_T04_a_server_killed_in_a_pull_lists_nothing_half_and_goes_on(killed_pulls: Future[Killings]) -> None:
+    assert killed_pulls.result().kills == 12
+
+
+def test_a_server_killed_in_a_push_loses_nothing(killed_pushes: Future[Killings]) -> None:
+    assert killed_pushes.result().kills == 8

@@ -115,6 +115,36 @@ def up(
     return command(no_auth=no_auth, show_answer=show_answer)
 
 
+@_command("arena")
+def arena(
+    words: Annotated[list[str] | None, _words("")] = None,
+    host: Annotated[str, typer.Option("--host", help="Where to listen (default 127.0.0.1).")] = "",
+    port: Annotated[str, typer.Option("--port", help="On which port; 0 takes a free one (default 7860).")] = "",
+    token_file: Annotated[Path | None, typer.Option("--token-file", help="A file with the callers' token.")] = None,
+    allow_open: Annotated[bool, typer.Option("--allow-open", help="Listen on any address without a token.")] = False,
+    endpoint: Annotated[
+        list[str] | None, typer.Option("--endpoint", help="A server: NAME=URL; may be repeated.")
+    ] = None,
+    no_embedded: Annotated[bool, typer.Option("--no-embedded", help="Start no runtime where none answers.")] = False,
+    history_limit: Annotated[str, typer.Option(help="Messages of a chat that models get (40).")] = "",
+    request_timeout: Annotated[str, typer.Option(help="Seconds that a model may be silent (300).")] = "",
+    max_concurrent: Annotated[str, typer.Option(help="Answers at once (8).")] = "",
+    max_instances: Annotated[str, typer.Option(help="Models and settings in one question (8).")] = "",
+    max_body_mb: Annotated[str, typer.Option(help="MiB of one request (32).")] = "",
+    cors_origin: Annotated[list[str] | None, typer.Option(help="Another web origin that may call.")] = None,
+) -> int:
+    """Serve the arena: the same question to many models."""
+    exactly(0, words)
+    from puna.cli.commands.arena import arena as command
+
+    settings = {
+        "host": host, "port": port, "history_limit": history_limit, "request_timeout": request_timeout,
+        "max_concurrent": max_concurrent, "max_instances": max_instances, "max_body_mb": max_body_mb,
+        "cors_origin": ",".join(cors_origin or ()),
+    }  # fmt: skip
+    return command(settings, endpoint or (), token_file=token_file, allow_open=allow_open, embedded=not no_embedded)
+
+
 @_command("code")
 def code(
     words: Annotated[list[str] | None, _words("")] = None,
@@ -291,5 +321,5 @@ def help_for(context: typer.Context, words: Annotated[list[str] | None, _words("
 SWITCHES = (
     "--no-auth", "--show-answer", "--license", "--modelfile", "--parameters", "--template", "--system",
     "--verbose", "--insecure", "--nowordwrap", "--hidethinking", "--all", "--outdated", "--repair",
-    "--check", "--explain", *metering.SWITCHES,
+    "--check", "--explain", "--allow-open", "--no-embedded", *metering.SWITCHES,
 )  # fmt: skip

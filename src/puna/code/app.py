@@ -9,18 +9,19 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from puna.client import OllamaClient
 from puna.code.completer import Completer
 from puna.code.config import WireConfig
-from puna.code.errors import error_response, on_not_routed, on_puna_error, routed_path, unexpected
+from puna.code.errors import error_response, on_bug, on_not_routed, on_puna_error, routed_path
 from puna.code.metrics import Metrics
 from puna.code.paths import Paths
 from puna.code.routes import ROUTES
 from puna.code.types import CodeConfig
 from puna.errors import Forbidden, PunaError
 from puna.keys import Keyring, Right
+from puna.serving.bugs import Bugs
 from puna.serving.callers import identify
 from puna.serving.door import Door
 from puna.serving.origins import Hosts, Origins
@@ -61,7 +62,7 @@ def build_app(
     def judge(scope: Scope) -> Response | None:
         return _refusal(scope, keys)
 
-    app.add_middleware(Bugs)
+    app.add_middleware(Bugs, answer=on_bug)
     app.add_middleware(Door, hosts=hosts, origins=origins, judge=judge, loopback=loopback, free_options=True)
     app.add_middleware(RequestLog, ended=app.state.metrics.ended)
     app.add_middleware(Paths)  # added last, it stands outermost
@@ -81,28 +82,3 @@ def _refusal(scope: Scope, keys: Keyring) -> Response | None:
         note(request, error=error.message)
         return error_response(routed_path(request), error)
     return None
-
-
-class Bugs:
-    """What no route foresaw: 500 `error.processing`. The web server would log it with the exception's own text."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = False
-
-        async def watched(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-        except Exception as error:
-            told = unexpected(error)
-            if not started:
-                await error_response(routed_path(Request(scope)), told)(scope, receive, send)

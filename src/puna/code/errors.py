@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,10 +11,9 @@ from starlette.responses import Response
 
 from puna.code.failures import CodeError
 from puna.errors import PunaError
+from puna.serving.bugs import log_bug
 from puna.serving.requestlog import note
 from puna.serving.wire import line
-
-log = logging.getLogger(__name__)
 
 _CODES: Mapping[int, str] = {
     400: "error.invalid_request_format", 401: "error.unauthorized", 403: "error.unauthorized",
@@ -30,6 +27,7 @@ _TYPES: Mapping[int, str] = {
     501: "not_supported_error", 503: "unavailable_error",
 }  # fmt: skip
 _NOT_ROUTED: Mapping[int, str] = {404: "there is nothing at this path", 405: "this path takes another method"}
+_BUG = "internal error; the server's log says where"
 _LLAMACPP = ("/infill", "/completion", "/health")
 
 
@@ -68,11 +66,9 @@ def code_of(error: PunaError) -> str:
 
 
 def unexpected(error: Exception) -> CodeError:
-    """Log a bug of ours and give what the client is told. An exception's text may quote source code: it is left out."""
-    frames = reversed(traceback.extract_tb(error.__traceback__))
-    where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in frames)
-    log.error("unexpected error", extra={"fields": {"error": type(error).__name__, "where": where}})
-    return CodeError("internal error; the server's log says where")
+    """Log a bug of ours and give what the client is told."""
+    log_bug(error)
+    return CodeError(_BUG)
 
 
 async def on_puna_error(request: Request, error: Exception) -> Response:
@@ -89,8 +85,8 @@ async def on_not_routed(request: Request, error: Exception) -> Response:
     return response
 
 
-async def on_bug(request: Request, error: Exception) -> Response:
-    return error_response(routed_path(request), unexpected(error))
+def on_bug(request: Request) -> Response:
+    return error_response(routed_path(request), CodeError(_BUG))
 
 
 def routed_path(request: Request) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from puna.client.errors import ClientError
 from puna.client.ndjson import LineSplitter
 from puna.meter.plan import Settings
-from puna.meter.reading import Heard, Json, inner, loaded_object, number, reported_error
+from puna.meter.reading import Heard, Json, WholeReader, inner, loaded_object, number, reported_error
 from puna.meter.records import ServerTimings
 
 CHAT = "/api/chat"
@@ -66,26 +66,12 @@ class ChatReader:
                 heard.basis = "estimated"
 
 
-class EmbedReader:
+class EmbedReader(WholeReader):
     """The one object of `/api/embed`."""
 
-    def __init__(self) -> None:
-        self.heard = Heard()
-        self._body = bytearray()
-
-    def feed(self, at_ns: int, data: bytes) -> None:
-        self.heard.chunk(at_ns)
-        self._body += data
-
-    def finish(self, at_ns: int) -> None:
-        value = loaded_object(bytes(self._body))
-        if value is None:
-            raise ClientError("the server's answer is not a JSON object")
-        if error := reported_error(value):
-            raise ClientError(error)
+    def understand(self, value: Json) -> None:
         self.heard.server = timings(value)
         self.heard.vector_length = vector_length(value.get("embeddings"))
-        self.heard.complete = True
 
 
 def vector_length(vectors: object) -> int | None:

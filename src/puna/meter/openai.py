@@ -13,7 +13,7 @@ from puna.client.errors import ClientError
 from puna.client.ndjson import LineSplitter
 from puna.meter.native import vector_length
 from puna.meter.plan import Settings
-from puna.meter.reading import Heard, Json, inner, loaded_object, number, reported_error
+from puna.meter.reading import Heard, Json, WholeReader, inner, loaded_object, number, reported_error
 from puna.meter.records import ServerTimings
 from puna.units import NS
 
@@ -94,28 +94,14 @@ class ChatReader:
             heard.basis = "estimated" if heard.server.output_tokens is None else "server"
 
 
-class EmbedReader:
+class EmbedReader(WholeReader):
     """The one object of `/v1/embeddings`."""
 
-    def __init__(self) -> None:
-        self.heard = Heard()
-        self._body = bytearray()
-
-    def feed(self, at_ns: int, data: bytes) -> None:
-        self.heard.chunk(at_ns)
-        self._body += data
-
-    def finish(self, at_ns: int) -> None:
-        value = loaded_object(bytes(self._body))
-        if value is None:
-            raise ClientError("the server's answer is not a JSON object")
-        if error := reported_error(value):
-            raise ClientError(error)
+    def understand(self, value: Json) -> None:
         data = value.get("data")
         vectors = [item.get("embedding") for item in data if isinstance(item, dict)] if isinstance(data, list) else []
         self.heard.vector_length = vector_length(vectors)
         self.heard.server = _counts(value)
-        self.heard.complete = True
 
 
 def _effort(think: bool | str | None) -> str | None:

@@ -6,6 +6,7 @@ wrong type is passed over, counts that cannot be are taken as absent, and length
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -52,6 +53,31 @@ class Reader(Protocol):
 
     def finish(self, at_ns: int) -> None:
         """The answer's end. Raises `ClientError` like `feed`."""
+
+
+class WholeReader(ABC):
+    """A `Reader` of an answer that is one JSON object."""
+
+    def __init__(self) -> None:
+        self.heard = Heard()
+        self._body = bytearray()
+
+    def feed(self, at_ns: int, data: bytes) -> None:
+        self.heard.chunk(at_ns)
+        self._body += data
+
+    def finish(self, at_ns: int) -> None:
+        value = loaded_object(bytes(self._body))
+        if value is None:
+            raise ClientError("the server's answer is not a JSON object")
+        if error := reported_error(value):
+            raise ClientError(error)
+        self.understand(value)
+        self.heard.complete = True
+
+    @abstractmethod
+    def understand(self, value: Json) -> None:
+        """Take down what the object says."""
 
 
 def loaded_object(data: bytes) -> Json | None:

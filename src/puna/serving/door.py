@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from puna.serving.origins import Hosts, Origins
+from puna.serving.origins import Hosts, Origins, same_origin
 
 Judge = Callable[[Scope], Response | None]
 """Looks at the head of a request and gives the refusal, or None for a caller who may come in."""
@@ -62,7 +62,7 @@ class Door:
         origin = headers.get("origin")
         allowed = origin is not None and self._origins.allow(origin)
         refusal = self._refuse(scope, headers, allowed)
-        if refusal is None and allowed and origin is not None and not _same_origin(origin, headers):
+        if refusal is None and allowed and origin is not None and not same_origin(origin, headers.get("host", "")):
             send = _with_cors(send, "*" if self._origins.any else origin)
         if refusal is None:
             refusal = self._preflight(scope, headers, allowed) or self._judge(scope)
@@ -74,7 +74,7 @@ class Door:
         if origin is None:
             foreign = headers.get("sec-fetch-site") == "cross-site"
         else:
-            foreign = not origin_allowed and not _same_origin(origin, headers)
+            foreign = not origin_allowed and not same_origin(origin, headers.get("host", ""))
         if foreign or len(headers.getlist("origin")) > 1 or len(hosts) != 1 or not self._hosts.allow(hosts[0]):
             return Response(status_code=403)
         return None
@@ -95,11 +95,6 @@ class Door:
         if self._free_options or (self._loopback and named):
             return Response(status_code=204)
         return Response("405 method not allowed", 405, media_type="text/plain")
-
-
-def _same_origin(origin: str, headers: Headers) -> bool:
-    host = headers.get("host", "")
-    return origin in (f"http://{host}", f"https://{host}")
 
 
 def _with_cors(send: Send, origin: str) -> Send:

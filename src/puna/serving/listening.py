@@ -73,6 +73,7 @@ class Face:
     app: ASGIApp
     listener: Listener
     protocol: type[asyncio.Protocol] = BoundedProtocol  # what reads requests from the wire
+    grace_s: int = GRACE_S
 
 
 def run(settings: Settings, prepare: Callable[[], Sequence[Face]]) -> int:
@@ -140,7 +141,7 @@ def _config(face: Face) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=face.grace_s,
     )
 
 

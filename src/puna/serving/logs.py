@@ -71,14 +71,14 @@ class _NotCancelled(logging.Filter):
 
 
 def log_to_stderr(*, debug: bool, form: str = "logfmt") -> None:
-    """Everything of Puna from INFO up, or from DEBUG; the web server's own chatter from WARNING.
+    """Everything of Puna from INFO up, or from DEBUG; the libraries' own chatter from WARNING.
 
     `form` is one of `FORMATS`; any other text is warned of and means logfmt.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FORMATS.get(form.lower(), Logfmt)())
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.INFO, force=True)
-    for noisy in ("uvicorn.error", "asyncio"):
+    for noisy in ("uvicorn.error", "asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_NotCancelled())
     if form.lower() not in FORMATS:

@@ -90,6 +90,11 @@ class Hosts:
         return address.is_loopback or str(address) in self.addresses or name in self.names
 
 
+def same_origin(origin: str, host: str) -> bool:
+    """Whether a page of `origin` came from the server that the Host header names."""
+    return origin in (f"http://{host}", f"https://{host}")
+
+
 def is_loopback(host: str) -> bool:
     """Whether a bind address is reachable from this machine only; names other than `localhost` are not trusted."""
     address = _address(host)

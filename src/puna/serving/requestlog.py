@@ -20,7 +20,7 @@ Ended = Callable[[str, int, float, Mapping[str, object]], None]
 class RequestLog:
     """Routes `note` fields (`model`, token counts). When the answer ends, the line is written and `ended` called."""
 
-    def __init__(self, app: ASGIApp, ended: Ended) -> None:
+    def __init__(self, app: ASGIApp, ended: Ended | None = None) -> None:
         self._app = app
         self._ended = ended
 
@@ -50,7 +50,8 @@ class RequestLog:
                 "ms": round(seconds * 1000, 1),
             }
             log.info("request", extra={"fields": {**fields, **noted}})
-            self._ended(_route(scope), status, seconds, noted)
+            if self._ended is not None:
+                self._ended(_route(scope), status, seconds, noted)
 
 
 def _route(scope: Scope) -> str:

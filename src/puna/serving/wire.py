@@ -58,20 +58,27 @@ def decode(body: bytes, model: type[MODEL], *, empty: str = "missing request bod
         raise _first_problem(error) from None
 
 
-def parse_json(body: bytes) -> Any:
-    """One JSON value; what follows it is ignored and invalid UTF-8 becomes U+FFFD. Raises `BadRequest`."""
+def parse_json(body: bytes, *, finite: bool = True) -> Any:
+    """One JSON value; what follows it is ignored and invalid UTF-8 becomes U+FFFD. Raises `BadRequest`.
+
+    With `finite` off NaN and infinities are read as such, for a face that names the field that holds one.
+    """
     _check_count(body)
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        value = _parse_leniently(body)
+        value = _parse_leniently(body, finite=finite)
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
         _check_depth(value)
     return value
 
 
-def _parse_leniently(body: bytes) -> Any:
-    decoder = json.JSONDecoder(parse_int=_integer, parse_float=_finite, parse_constant=_refuse_constant)
+def _parse_leniently(body: bytes, *, finite: bool) -> Any:
+    decoder = json.JSONDecoder(
+        parse_int=_integer,
+        parse_float=_finite if finite else float,
+        parse_constant=_refuse_constant if finite else float,
+    )
     text = body.decode("utf-8", errors="replace").lstrip(" \t\r\n")
     try:
         return _without_surrogates(decoder.raw_decode(text)[0])
