@@ -49,8 +49,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one repetition of everything; keeps nothing")
     parser.add_argument("--only", choices=GROUPS, help="one group of figures; keeps nothing")
+    parser.add_argument("--renew", choices=GROUPS, nargs="+", help="some groups; the others keep their last figures")
     options = parser.parse_args(arguments)
-    groups = [options.only] if options.only else list(GROUPS)
+    groups = options.renew or ([options.only] if options.only else list(GROUPS))
     if "transfers" in groups:
         transfers.require(BLOB)
     others = machine.Quiet()
@@ -68,6 +69,8 @@ def main(arguments: Sequence[str]) -> int:
         "transfers": transfers.conditions(),
     }
     report = Report(when, machine.facts(), conditions, figures)
+    if options.renew:
+        report = report.beside(newest(RESULTS))
     console.print(report.table())
     missed = [figure for figure in figures if figure.met is False]
     if missed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any, Self
@@ -33,6 +33,13 @@ class Report:
             sides = [f"{number(median(side))} {unit}" if side else "" for side in (figure.puna, figure.base)]
             bounds = " to ".join(map(number, figure.interval)) if figure.interval else ""
             yield figure.what, figure.case, *sides, _result(figure), bounds, _goal(figure)
+
+    def beside(self, earlier: Report) -> Report:
+        """With the figures of `earlier` that were not measured anew; the conditions say when those were taken."""
+        new = {(figure.what, figure.case) for figure in self.figures}
+        kept = [figure for figure in earlier.figures if (figure.what, figure.case) not in new]
+        conditions = {**self.conditions, "figures_kept_from": {earlier.when: list(dict.fromkeys(f.what for f in kept))}}
+        return replace(self, conditions=conditions, figures=[*kept, *self.figures])
 
     def table(self) -> Table:
         table = Table(*HEAD, title=self.caption(), box=SIMPLE)

@@ -31,6 +31,14 @@ def test_a_ratio_is_that_of_the_medians() -> None:
     assert RATE.met is True
 
 
+def test_some_figures_are_renewed_and_the_others_say_when_they_were_taken() -> None:
+    again = Figure(RATE.what, RATE.case, "ratio", "tokens/s", [99, 99], [100, 100])
+    later = Report("2026-02-02T03:04Z", MACHINE, {"load_average_at_start": 0.2}, [again]).beside(REPORT)
+    assert later.figures == [ADDED, ALONE, again]
+    assert later.conditions["figures_kept_from"] == {REPORT.when: [ADDED.what, ALONE.what]}
+    assert Report.from_json(later.to_json()).markdown() == later.markdown()
+
+
 def test_a_difference_is_that_of_the_medians_so_that_one_slow_moment_does_not_count() -> None:
     assert ADDED.value == 4.0
     assert ADDED.met is False
