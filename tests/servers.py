@@ -112,6 +112,10 @@ class Server:
         assert self.process is not None
         return [child for child in psutil.Process(self.process.pid).children(recursive=True) if child.is_running()]
 
+    def crashes(self) -> int:
+        """How many runners have ended without being told to; one that made room for another does not count."""
+        return self.log.count("left by itself")
+
     def get(self, path: str, **headers: str) -> Answer:
         return self.request("GET", path, headers=headers)
 

@@ -107,20 +107,16 @@ BOMBS: dict[str, dict[str, Any]] = {
 }
 
 
-def engine_pids(server: Server) -> set[int]:
-    return {runner.pid for runner in server.runners()}
-
-
 @pytest.mark.parametrize("schema", BOMBS.values(), ids=BOMBS.keys())
 def test_T17_a_schema_that_cannot_be_followed_is_a_400_soon(server: Server, schema: dict[str, Any]) -> None:
     server.post("/api/generate", {"model": "M"})
-    before = engine_pids(server)
+    crashes = server.crashes()
     began = time.monotonic()
     for answer in both(server, format=schema):
         assert answer.status == 400, answer.body
         assert answer.json["error"]
     assert time.monotonic() - began < 10
-    assert engine_pids(server) == before
+    assert server.crashes() == crashes
 
 
 ODD: dict[str, dict[str, Any]] = {
@@ -145,10 +141,10 @@ ODD: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("schema", ODD.values(), ids=ODD.keys())
 def test_T17_an_odd_schema_is_served_or_refused(server: Server, schema: dict[str, Any]) -> None:
     server.post("/api/generate", {"model": "M"})
-    before = engine_pids(server)
+    crashes = server.crashes()
     for answer in both(server, format=schema, options={"num_predict": 16, "seed": 1}):
         assert answer.status in (200, 400), answer.body
-    assert engine_pids(server) == before
+    assert server.crashes() == crashes
 
 
 def test_a_keyword_that_cannot_be_held_is_refused_by_name(server: Server) -> None:
