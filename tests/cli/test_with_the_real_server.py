@@ -250,6 +250,14 @@ def test_up_shows_an_answer_of_the_packaged_model_and_how_to_chat(alone: Shell) 
     assert f"PUNA_HOST={alone.environment['PUNA_HOST']} puna run {SMOL}\n" in out
 
 
+def test_up_speaks_to_itself_where_others_need_a_key(alone: Shell, tiny_llama: Path, tmp_path: Path) -> None:
+    make(alone, "tiny", tiny_llama, tmp_path)
+    alone.puna("key", "create", "reader", "--right", "read")
+    out = welcomed(alone)
+    assert out.startswith("\ntiny:latest >>> ")
+    assert " tokens/s)\n" in out
+
+
 def test_up_lets_the_newest_model_that_can_talk_answer(
     alone: Shell, tiny_llama: Path, tiny_embedder: Path, tmp_path: Path
 ) -> None:

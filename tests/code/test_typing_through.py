@@ -66,6 +66,17 @@ async def test_whatever_else_changes_is_a_question_for_the_model(
     assert len(server.asked) == 2
 
 
+@pytest.mark.parametrize("fields", [{"session": "s"}, {"client": "editor/1", "path": "a.py"}])
+async def test_T24_what_one_caller_is_shown_answers_no_other(fields: dict[str, Any]) -> None:
+    server = Scripted(script=[SAID])
+    async with completing(server) as completer:
+        for count, caller in enumerate(["ann", "bob"], 1):
+            assert await shown(completer, PREFIX, caller=caller, **fields) == SAID
+            assert await shown(completer, PREFIX + "sum", caller=caller, **fields) == SAID.removeprefix("sum")
+            assert len(server.asked) == count
+        assert completer.counters.superseded == 0
+
+
 async def test_with_dice_the_same_question_is_thrown_again_but_typing_goes_through() -> None:
     server = Scripted(script=[SAID])
     dice = {"sampling": {"temperature": 0.8}}

@@ -36,6 +36,16 @@ def test_a_created_key_is_its_name_and_its_rights(file: KeyFile) -> None:
     assert (caller.id, caller.name, caller.rights) == (key.id, "laptop", {Right.INFER, Right.READ})
 
 
+def test_T22_a_companion_of_this_process_comes_in_and_makes_no_key_needed(file: KeyFile) -> None:
+    ring = Keyring(file, companion="inside")
+    assert not ring.needed
+    assert not ring.holds_any
+    file.create("laptop", [Right.INFER])
+    assert ring.needed
+    assert rights(ring, "inside") == EVERY_RIGHT
+    assert rights(ring, "outside") is None
+
+
 def test_T22_what_is_nearly_a_key_is_nobodys(file: KeyFile) -> None:
     key, text = file.create("laptop", [Right.INFER])
     _, other = file.create("phone", [Right.PUSH])

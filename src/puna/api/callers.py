@@ -9,7 +9,7 @@ from starlette.types import Scope
 from puna.api.errors import error_response
 from puna.api.rights import needed_right
 from puna.errors import Forbidden, PunaError
-from puna.keys import Caller, Keyring
+from puna.keys import Keyring
 from puna.serving.callers import identify
 from puna.serving.requestlog import note
 
@@ -33,13 +33,3 @@ def admit(scope: Scope, keys: Keyring) -> None:
     right = needed_right(scope["path"])
     if right is not None and right not in caller.rights:
         raise Forbidden(f"this key may not do that: it lacks the right {right}")
-
-
-def caller_of(request: Request) -> Caller:
-    found: Caller = request.scope["state"]["caller"]
-    return found
-
-
-def caller_name(request: Request) -> str:
-    """For the log: the key's name, or the address of a caller that needed none."""
-    return caller_of(request).name or (request.client.host if request.client else "unknown")

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from starlette.requests import Request
 
-from puna.api.callers import caller_of
 from puna.api.names import find_model
 from puna.api.schemas import AdapterBody
 from puna.api.state import runtime
 from puna.engine import Chunk, Embedded, EmbedRequest, Final, Logprob, NamedAdapter, Subject
 from puna.engine.requests import InferenceRequest
 from puna.prompts.messages import ToolCall
+from puna.serving.callers import caller_of
 from puna.serving.requestlog import note
 from puna.serving.streams import answer
 from puna.store import Store

@@ -18,11 +18,15 @@ from puna.store import Store, register_embedded
 log = logging.getLogger(__name__)
 
 
-def face(settings: Settings, *, no_auth: bool = False) -> Face:
-    """The runtime at its address, bound. Raises `PunaError` when it must not or cannot start."""
+def face(settings: Settings, *, no_auth: bool = False, companion: str | None = None) -> Face:
+    """The runtime at its address, bound. Raises `PunaError` when it must not or cannot start.
+
+    `companion` is a key that the other faces of this process send it.
+    """
     endpoint = parse_host(settings.host)
     loopback = is_loopback(endpoint.host)
-    keys = keyring(settings, endpoint.host, no_auth=no_auth, harm="use, change and delete your models")
+    harm = "use, change and delete your models"
+    keys = keyring(settings, endpoint.host, no_auth=no_auth, harm=harm, companion=companion)
     origins = Origins.parse(settings.origins)
     listener = listen(endpoint.host, endpoint.port)  # before the store is touched: another server may be using it
     store = Store(settings.models, prune=not settings.noprune)
@@ -33,7 +37,6 @@ def face(settings: Settings, *, no_auth: bool = False) -> Face:
     engine = Engine.build(store, settings, lambda: keys.holds_several)
     runtime = Runtime(store=store, engine=engine, registry=registry, settings=settings, loopback=loopback)
     app = build_app(runtime, hosts=listener.hosts(settings.hosts), origins=origins, keys=keys)
-    reach = "this machine only" if loopback else "every machine that can reach this address"
     access = "with a key" if keys.needed else "no key needed"
-    log.info("listening on %s, open to %s, %s", listener.url, reach, access)
+    log.info("listening on %s, open to %s, %s", listener.url, listener.reach, access)
     return Face(app, listener)

@@ -19,8 +19,7 @@ def face(config: ArenaConfig, endpoints: Mapping[str, Endpoint], *, listed_hosts
     """The arena at its address, bound, in front of `endpoints`. Raises `PunaError` when the address cannot be had."""
     listener = listen(config.host, config.port)
     app = build_app(endpoints, config, listener.hosts(listed_hosts))
-    reach = "this machine only" if config.loopback else "every machine that can reach this address"
     access = "with a token" if config.token else "no token needed"
     upstreams = ", ".join(endpoint.url for endpoint in endpoints.values())
-    log.info("arena at %s from %s, open to %s, %s", listener.url, upstreams, reach, access)
+    log.info("arena at %s from %s, open to %s, %s", listener.url, upstreams, listener.reach, access)
     return Face(app, listener, grace_s=GRACE_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,6 +13,7 @@ from puna.code.completer import Completer
 from puna.code.errors import unexpected
 from puna.code.types import CompletionRequest, Outcome, Piece
 from puna.errors import PunaError
+from puna.serving.callers import caller_of
 from puna.serving.requestlog import add, note
 from puna.serving.streams import answer, side_by_side
 from puna.serving.wire import line
@@ -33,8 +34,9 @@ def completer_of(request: Request) -> Completer:
 
 async def pieces(request: Request, ask: CompletionRequest) -> AsyncGenerator[Piece]:
     """The pieces of one completion, the last one with the outcome, which the request's log line counts."""
+    own = replace(ask, caller=caller_of(request).id)
     try:
-        async with aclosing(completer_of(request).complete(ask)) as found:
+        async with aclosing(completer_of(request).complete(own)) as found:
             async for piece in found:
                 if piece.outcome is not None:
                     _count(request, piece.outcome)

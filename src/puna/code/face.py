@@ -47,7 +47,6 @@ def face(settings: Settings, endpoint: Endpoint, *, no_auth: bool = False) -> Fa
         keys=keys,
         loopback=loopback,
     )
-    reach = "this machine only" if loopback else "every machine that can reach this address"
     access = "with a key" if keys.needed else "no key needed"
-    log.info("completions at %s from %s, open to %s, %s", listener.url, endpoint.url, reach, access)
+    log.info("completions at %s from %s, open to %s, %s", listener.url, endpoint.url, listener.reach, access)
     return Face(app, listener, AnyCaseMethods)

@@ -63,8 +63,9 @@ class Job:
 
     @property
     def session(self) -> Hashable:
-        """Who asks: what the client calls its session, else the client with its model and file."""
-        return self.request.session or (self.request.client, self.served.name, self.parts.path)
+        """Who asks: the caller with what the client calls its session, else with the client, its model and file."""
+        request = self.request
+        return request.caller, request.session or (request.client, self.served.name, self.parts.path)
 
     @property
     def may_supersede(self) -> bool:
@@ -79,7 +80,7 @@ class Job:
         """Jobs of one identity have one answer, unless there are dice (X4)."""
         request, ask = self.request, self.way.ask
         asked = _sorted_json([ask.route, ask.body])
-        return (asked, self.cursor, request.stop, request.mode, request.predict_ms)
+        return (request.caller, asked, self.cursor, request.stop, request.mode, request.predict_ms)
 
 
 def prepare(

@@ -37,7 +37,8 @@ class CompletionRequest:
     keep_alive: Any = None  # passed to the upstream as it came
     mode: Mode | None = None  # None = the operator's
     session: str = ""  # what the client calls its session (`puna.session`, `id_slot`)
-    client: str = ""  # who asks, for "latest wins" (X3): the user agent
+    client: str = ""  # which program asks, for "latest wins" (X3): the user agent
+    caller: str = ""  # whose key the request carries; what one is shown answers no other (threats T24)
     min_indent: int = 0  # a line but the first with fewer blanks in front ends the answer (`n_indent`, I4)
     predict_ms: int = 0  # after this long an answer that has a whole line ends (`t_max_predict_ms`, I4); 0 = no limit
     debug: bool = False

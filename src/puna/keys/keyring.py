@@ -29,10 +29,16 @@ class Keyring:
     person can give a command a key that may do little, without the server on the same machine trusting it with all.
     """
 
-    def __init__(self, file: KeyFile, own: str | None = None, *, always: bool = False) -> None:
-        """Reads the file. With `always` a key is needed even while there is none. Raises `PunaError`."""
+    def __init__(
+        self, file: KeyFile, own: str | None = None, *, always: bool = False, companion: str | None = None
+    ) -> None:
+        """Reads the file. With `always` a key is needed even while there is none. Raises `PunaError`.
+
+        `companion` is what another face of this process sends. It opens everything, and by it alone no key is needed.
+        """
         text = own.encode(errors="surrogateescape") if own else b""
         self._own = digest_of(text) if text and id_in(text) is None else None
+        self._companion = digest_of(companion.encode()) if companion else None
         self._file = file
         self._stamp = file.stamp()
         self._keys = _by_id(file)
@@ -61,9 +67,9 @@ class Keyring:
         key = self._keys.get(id_in(offered) or "", _NOBODY)
         if key.is_text(offered):
             return key.caller
-        if self._own is not None and hmac.compare_digest(self._own, digest_of(offered)):
-            return OWNER
-        return None
+        found = digest_of(offered)
+        known = (self._own, self._companion)
+        return OWNER if any(digest is not None and hmac.compare_digest(digest, found) for digest in known) else None
 
     def _look_again(self) -> None:
         try:

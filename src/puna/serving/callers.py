@@ -18,14 +18,14 @@ from puna.settings import Settings
 HEARTBEAT = "/"  # the one route that needs no key
 
 
-def keyring(settings: Settings, host: str, *, no_auth: bool, harm: str) -> Keyring:
+def keyring(settings: Settings, host: str, *, no_auth: bool, harm: str, companion: str | None = None) -> Keyring:
     """The keys that a server at `host` accepts. Raises `PunaError` where anybody could come in unasked.
 
     `harm` says what they could then do: "use your models".
     """
     guarded = not (is_loopback(host) or no_auth)
     own = settings.api_key.get_secret_value() if settings.api_key else None
-    keys = Keyring(KeyFile(settings.keys), own, always=guarded)
+    keys = Keyring(KeyFile(settings.keys), own, always=guarded, companion=companion)
     if guarded and not keys.holds_any:
         raise PunaError(
             f"{host} can be reached from other machines: make a key for each caller with `puna key create`, "
@@ -51,6 +51,16 @@ def identify(scope: Scope, keys: Keyring) -> Caller:
     scope["state"]["caller"] = caller
     note(Request(scope), caller=caller.name)
     return caller
+
+
+def caller_of(request: Request) -> Caller:
+    found: Caller = request.scope["state"]["caller"]
+    return found
+
+
+def caller_name(request: Request) -> str:
+    """For the log: the key's name, or the address of a caller that needed none."""
+    return caller_of(request).name or (request.client.host if request.client else "unknown")
 
 
 def _offered(headers: Headers) -> bytes:

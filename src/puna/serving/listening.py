@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from puna.errors import PunaError
 from puna.serving.limits import BoundedProtocol
 from puna.serving.logs import log_to_stderr
-from puna.serving.origins import Hosts
+from puna.serving.origins import Hosts, is_loopback
 from puna.settings import Settings
 
 GRACE_S = 5  # running answers may finish for so long after the first SIGTERM
@@ -43,6 +43,11 @@ class Listener:
     @property
     def url(self) -> str:
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+    @property
+    def reach(self) -> str:
+        """Who can come to it, in words."""
+        return "this machine only" if is_loopback(self.host) else "every machine that can reach this address"
 
     def hosts(self, listed: str) -> Hosts:
         """The Host headers that name this server; `listed` is the setting that adds to them."""

@@ -15,7 +15,6 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from puna.api.callers import caller_name
 from puna.api.names import parse_reference
 from puna.api.ollama.progress import told
 from puna.api.ollama.schemas import OutdatedBody, TransferBody, VerifyBody
@@ -25,6 +24,7 @@ from puna.errors import BadRequest, Cancelled, NotFound, PunaError, StoreError
 from puna.names import ModelName
 from puna.progress import Progress
 from puna.registry import Outdated
+from puna.serving.callers import caller_name
 from puna.serving.requestlog import note
 from puna.serving.streams import answer
 from puna.serving.wire import json_response, read_json

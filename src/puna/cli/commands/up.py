@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import shutil
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, aclosing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,14 +48,17 @@ def up(*, no_auth: bool, show_answer: bool) -> int:
         raise PunaError(
             f"a server already answers at {endpoint.url}: stop it first, or set PUNA_HOST to another address"
         )
+    # The other faces and the greeting have a key of their own: the one in the settings may be able to do less.
+    inside = replace(endpoint, api_key=secrets.token_urlsafe(32))
     stopped = threading.Event()
     welcomes: list[threading.Thread] = []
     settings = Settings()
 
     def prepare() -> list[Face]:
-        faces = _faces(settings, endpoint, no_auth=no_auth)
+        faces = _faces(settings, inside, no_auth=no_auth)
         editors = faces[1].listener.url if len(faces) > 1 else ""
-        welcomes.append(threading.Thread(target=_welcome, args=(endpoint, editors, show_answer, stopped), daemon=True))
+        told = (endpoint, inside, editors, show_answer, stopped)
+        welcomes.append(threading.Thread(target=_welcome, args=told, daemon=True))
         welcomes[0].start()
         return faces
 
@@ -72,7 +77,7 @@ def _faces(settings: Settings, endpoint: Endpoint, *, no_auth: bool) -> list[Fac
     from puna.api.serve import face as runtime
     from puna.code.face import face as completions
 
-    faces = [runtime(settings, no_auth=no_auth)]
+    faces = [runtime(settings, no_auth=no_auth, companion=endpoint.api_key)]
     try:
         faces.append(completions(settings, endpoint, no_auth=no_auth))
     except PunaError as error:
@@ -80,13 +85,14 @@ def _faces(settings: Settings, endpoint: Endpoint, *, no_auth: bool) -> list[Fac
     return faces
 
 
-def _welcome(endpoint: Endpoint, editors: str, show_answer: bool, stopped: threading.Event) -> None:
+def _welcome(endpoint: Endpoint, inside: Endpoint, editors: str, show_answer: bool, stopped: threading.Event) -> None:
+    """`endpoint` is as other programs see it, `inside` with the key of this process."""
     with _without_request_log():
         if not _wait(endpoint, stopped):
             return
         model, failure = "", ""
         try:
-            model = asyncio.run(_greet(endpoint, show_answer))
+            model = asyncio.run(_greet(inside, show_answer))
         except ClientError as error:
             failure = f"Warning: {error}"
         if not _answers(endpoint):  # stopped meanwhile
