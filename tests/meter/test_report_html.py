@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from puna.drawing import Linear, Log, around, from_zero
 from puna.meter.cell import ModelResult, RunResult
 from puna.meter.report.envelope import envelope
 from puna.meter.report.html import lanes, page
-from puna.meter.report.plots.scale import Linear, Log, around, from_zero
 from puna.meter.report.plots.speed_by_size import front_of
 from puna.meter.report.plots.timeline import stalls
 from puna.meter.report.scaling import is_flat, knee

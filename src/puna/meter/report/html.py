@@ -12,11 +12,12 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from puna.drawing import SERIES
 from puna.meter.cell import Cell as MeasuredCell
 from puna.meter.cell import ModelResult, RunResult
 from puna.meter.report.plots.bars import bars
 from puna.meter.report.plots.curves import Panel, curves, style_of
-from puna.meter.report.plots.marks import SERIES, swatch
+from puna.meter.report.plots.marks import swatch
 from puna.meter.report.plots.speed_by_size import front_of, speed_by_size
 from puna.meter.report.plots.timeline import Lane, timeline
 from puna.meter.report.scaling import concurrency_panels, depth_panels, is_flat, sweeps

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
-from puna.meter.report.plots.scale import Scale
-from puna.meter.report.plots.svg import element, group
-
-Write = Callable[[float], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """Where the marks are; axes are outside."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
+from puna.drawing import Box, Scale, Write, element
+from puna.meter.report.plots.svg import group
 
 
 def across(box: Box, scale: Scale, title: str, write: Write, values: Sequence[float] | None = None) -> Element:

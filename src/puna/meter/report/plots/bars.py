@@ -7,10 +7,10 @@ from xml.etree.ElementTree import Element
 
 from markupsafe import Markup
 
+from puna.drawing import Linear, element, from_zero
 from puna.meter.metrics import METRICS
 from puna.meter.report.plots.marks import bar, interval_across, label
-from puna.meter.report.plots.scale import Linear, from_zero
-from puna.meter.report.plots.svg import WIDTH, drawing, element
+from puna.meter.report.plots.svg import WIDTH, drawing
 from puna.meter.report.schema import Figure, Model
 from puna.meter.report.shown import amount, digits, name, seconds
 from puna.meter.report.standing import figure, is_clear

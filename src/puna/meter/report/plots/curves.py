@@ -8,10 +8,10 @@ from xml.etree.ElementTree import Element
 
 from markupsafe import Markup
 
-from puna.meter.report.plots.axis import Box, across, upward
-from puna.meter.report.plots.marks import SERIES, dot, interval_upright, line
-from puna.meter.report.plots.scale import Linear, Log, Scale, from_zero
-from puna.meter.report.plots.svg import WIDTH, drawing, element
+from puna.drawing import SERIES, Box, Linear, Log, Scale, element, from_zero
+from puna.meter.report.plots.axis import across, upward
+from puna.meter.report.plots.marks import dot, interval_upright, line
+from puna.meter.report.plots.svg import WIDTH, drawing
 from puna.meter.report.shown import amount
 
 _HEIGHT, _GAP = 330.0, 22.0

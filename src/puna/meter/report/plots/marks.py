@@ -7,33 +7,21 @@ from xml.etree.ElementTree import Element, tostring
 
 from markupsafe import Markup
 
-from puna.meter.report.plots.svg import element
+from puna.drawing import SERIES, SHAPES, element, lying
 
 Point = tuple[float, float]
-
-_SHAPES = (
-    "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z",
-    "M-4 -4h8v8h-8z",
-    "M0 -5.5L5.2 3.8H-5.2z",
-    "M0 -5.8L5.8 0L0 5.8L-5.8 0z",
-    "M0 5.5L5.2 -3.8H-5.2z",
-    "M-5 -1.7h3.3v-3.3h3.4v3.3h3.3v3.4h-3.3v3.3h-3.4v-3.3h-3.3z",
-)
-"""Told apart without colours, too."""
-
-SERIES = len(_SHAPES)
 
 
 def dot(at: Point, style: str, words: str, shape: int = 0) -> Element:
     place = f"translate({at[0]:.1f} {at[1]:.1f})"
-    path = element("path", class_=f"dot {style}", d=_SHAPES[shape % SERIES], transform=place)
+    path = element("path", class_=f"dot {style}", d=SHAPES[shape % SERIES], transform=place)
     path.append(element("title", text=words))
     return path
 
 
 def swatch(style: str, shape: int) -> Markup:
     """A mark alone, for a legend in words; it says nothing to a screen reader."""
-    mark = element("path", class_=f"dot {style}", d=_SHAPES[shape % SERIES], transform="translate(8 8)")
+    mark = element("path", class_=f"dot {style}", d=SHAPES[shape % SERIES], transform="translate(8 8)")
     alone = element("svg", mark, class_="swatch", viewBox="0 0 16 16", width=16, height=16, aria_hidden="true")
     return Markup(tostring(alone, encoding="unicode"))  # noqa: S704 - ElementTree has escaped it
 
@@ -44,7 +32,7 @@ def bar(x: float, y: float, width: float, height: float, style: str) -> Element:
 
 def interval_across(y: float, low: float, high: float) -> Element:
     """Of 95 %, lying."""
-    return element("path", class_="interval", d=f"M{low:.1f} {y - 4:.1f}v8m0 -4H{high:.1f}m0 -4v8")
+    return element("path", class_="interval", d=lying(y, low, high))
 
 
 def interval_upright(x: float, low: float, high: float, style: str = "") -> Element:

@@ -8,9 +8,9 @@ from xml.etree.ElementTree import Element
 
 from markupsafe import Markup
 
-from puna.meter.report.plots.axis import Box, across, upward
+from puna.drawing import Box, Scale, around
+from puna.meter.report.plots.axis import across, upward
 from puna.meter.report.plots.marks import Point, dot, interval_upright, label, line
-from puna.meter.report.plots.scale import Scale, around
 from puna.meter.report.plots.svg import WIDTH, drawing
 from puna.meter.report.shown import amount, name
 from puna.meter.report.standing import Place

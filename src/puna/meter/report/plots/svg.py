@@ -1,4 +1,4 @@
-"""Elements of SVG, by the standard library's ElementTree, which escapes what it is given."""
+"""A whole drawing with the words that stand for it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,10 @@ from xml.etree.ElementTree import Element, tostring
 
 from markupsafe import Markup
 
+from puna.drawing import element
+
 WIDTH = 920.0
 """Of every drawing, so that their texts are equally large."""
-
-
-def element(tag: str, *children: Element, text: str = "", **attributes: str | float) -> Element:
-    """`class_` is `class`, and `text_anchor` is `text-anchor`."""
-    made = Element(tag, {_name(key): _value(value) for key, value in attributes.items()})
-    made.text = text or None
-    made.extend(children)
-    return made
 
 
 def group(*children: Element) -> Element:
@@ -40,11 +34,3 @@ def drawing(key: str, height: float, title: str, description: str, marks: Iterab
         aria_labelledby=f"{key}-title {key}-desc",
     )
     return Markup(tostring(whole, encoding="unicode"))  # noqa: S704 - ElementTree has escaped it
-
-
-def _name(key: str) -> str:
-    return key.rstrip("_").replace("_", "-")
-
-
-def _value(value: str | float) -> str:
-    return value if isinstance(value, str) else f"{value:.1f}".removesuffix(".0")

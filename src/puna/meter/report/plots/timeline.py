@@ -10,10 +10,10 @@ from xml.etree.ElementTree import Element
 
 from markupsafe import Markup
 
-from puna.meter.report.plots.axis import Box, across
+from puna.drawing import Box, Linear, element, from_zero
+from puna.meter.report.plots.axis import across
 from puna.meter.report.plots.marks import bar, label
-from puna.meter.report.plots.scale import Linear, from_zero
-from puna.meter.report.plots.svg import WIDTH, drawing, element
+from puna.meter.report.plots.svg import WIDTH, drawing
 from puna.meter.report.shown import name, seconds, tick
 
 _LEFT, _TOP, _ROW, _AIR = 236.0, 8.0, 18.0, 14.0

@@ -71,6 +71,13 @@ def around(values: Sequence[float], start: float, end: float) -> Scale:
     return Linear(max(0.0, low - air), high + air, start, end)
 
 
+def spanning(values: Sequence[float], start: float, end: float, *, least: float = 0.0) -> Linear:
+    """All values with a little air, however they lie; `least` is how much it shows where they are all alike."""
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    air = max((high - low) * 0.06, (least - (high - low)) / 2, abs(high) * 1e-6, 1e-9)
+    return Linear(low - air, high + air, start, end)
+
+
 def _round_step(step: float) -> float:
     power = 10.0 ** math.floor(math.log10(step))
     return next(factor * power for factor in _STEPS if factor * power >= step * (1 - 1e-9))
