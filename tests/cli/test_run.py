@@ -132,6 +132,12 @@ def test_an_image_model_is_refused(served: Puna, server: FakeServer) -> None:
     assert served("run", "tiny", "q").err == "Error: image generation models are not currently supported\n"
 
 
+def test_a_reranker_is_no_partner_for_a_chat(served: Puna, server: FakeServer) -> None:
+    server.models["tiny"]["capabilities"] = ["rerank"]
+    error = "Error: tiny sorts documents by a query and does not chat: send them to /api/rerank\n"
+    assert served("run", "tiny", "q").err == error
+
+
 def test_a_failure_inside_the_answer_is_told_after_what_was_said(served: Puna, server: FakeServer) -> None:
     server.pieces = [{"content": "so far"}, {"error": "the runner died"}]
     result = served("run", "tiny", "q")

@@ -71,6 +71,8 @@ async def _run(
         capabilities = info.get("capabilities") or []
         if "image" in capabilities:
             raise BadRequest("image generation models are not currently supported")
+        if "rerank" in capabilities and "completion" not in capabilities:
+            raise BadRequest(f"{model} sorts documents by a query and does not chat: send them to /api/rerank")
         if "embedding" in capabilities and "completion" not in capabilities:
             await _embed(client, model, prompt, options)
             return
