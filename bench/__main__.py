@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import completions, fit, machine, memory, meter, sharing, startup, streams, transfers
+from bench import arena, columns, completions, fit, machine, memory, meter, page, sharing, startup, streams, transfers
 from bench.dialects import ANTHROPIC, OPENAI
 from bench.figures import Figure
 from bench.models import CONTEXT, SMOLLM2, SUBJECTS, TINY, Home, new_home
@@ -40,6 +40,10 @@ METER_ROUNDS = 5
 BLOB, SMALL_BLOB = 10**9, 3 * 10**8  # bytes; the small one still has three parts
 COMPLETIONS = 30  # of each kind
 FIT_TIMES = 5
+VOTES, FEW_VOTES = 100_000, 10_000  # of the arena's leaderboard
+ARENA_STARTS, ARENA_TURNS = 3, 7
+COLUMNS_TIMES = 7
+PAGE_TIMES = 5
 TRANSFERS = Turns(direct=9, delayed=7, silent=5)
 
 console = Console(width=max(Console().width, 140))  # the table needs it, in a file too
@@ -141,6 +145,23 @@ async def _fit(home: Home, quick: bool) -> list[Figure]:
     return await fit.measure(home, fit.QUICK if quick else fit.SIZES, times=1 if quick else FIT_TIMES)
 
 
+async def _arena(home: Home, quick: bool) -> list[Figure]:
+    console.print("The arena's leaderboard ...")
+    folder, many = home.folder / "arena", FEW_VOTES if quick else VOTES
+    folder.mkdir()
+    return arena.measure(folder, many=many, starts=1 if quick else ARENA_STARTS, turns=1 if quick else ARENA_TURNS)
+
+
+async def _columns(home: Home, quick: bool) -> list[Figure]:
+    console.print("Several settings of one model ...")
+    return await columns.measure(home, SMOLLM2, times=1 if quick else COLUMNS_TIMES)
+
+
+async def _page(_: Home, quick: bool) -> list[Figure]:
+    console.print("The arena's page ...")
+    return await page.measure(times=1 if quick else PAGE_TIMES)
+
+
 async def _transfers(_: Home, quick: bool) -> list[Figure]:
     console.print("Pulls ...")
     return await transfers.measure(size=SMALL_BLOB if quick else BLOB, turns=Turns(1, 1, 1) if quick else TRANSFERS)
@@ -155,6 +176,9 @@ GROUPS: dict[str, Callable[[Home, bool], Awaitable[list[Figure]]]] = {
     "startup": _startup,
     "code": _code,
     "fit": _fit,
+    "arena": _arena,
+    "columns": _columns,
+    "page": _page,
     "transfers": _transfers,
 }
 

@@ -7,6 +7,8 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
@@ -14,7 +16,8 @@ import aiohttp
 from puna.arena.config import ArenaConfig
 from puna.arena.face import face
 from puna.client import Endpoint
-from puna.serving.listening import _config, _Server
+from puna.database import Database, database_url
+from puna.serving.listening import Face, _config, _Server
 
 Json = dict[str, Any]
 
@@ -60,15 +63,37 @@ class Door:
     async def get(self, path: str, **headers: str) -> Reply:
         return await self.request("GET", path, **headers)
 
+    async def put(self, path: str, body: object = None, **headers: str) -> Reply:
+        return await self.request("PUT", path, body, **headers)
+
+    async def patch(self, path: str, body: object = None, **headers: str) -> Reply:
+        return await self.request("PATCH", path, body, **headers)
+
+    async def delete(self, path: str, **headers: str) -> Reply:
+        return await self.request("DELETE", path, **headers)
+
     async def post(self, path: str, body: object = None, **headers: str) -> Reply:
         return await self.request("POST", path, body, **headers)
 
 
 @asynccontextmanager
-async def door(*endpoints: Endpoint, **settings: Any) -> AsyncIterator[Door]:
-    """The first endpoint is called `first`, the others by their place; `settings` are fields of `ArenaConfig`."""
-    names = ("first", "second", "third")
-    opened = face(ArenaConfig(port=0, **settings), dict(zip(names, endpoints, strict=False)))
+async def door(
+    *endpoints: Endpoint, database: Database | None = None, page: Path | None = None, **settings: Any
+) -> AsyncIterator[Door]:
+    """The first endpoint is called `first`, the others by their place; `settings` are fields of `ArenaConfig`.
+
+    Without a `database` it has a throw-away one; without a `page` it has none.
+    """
+    with TemporaryDirectory(prefix="arena-") as folder:
+        own = database or Database(database_url(f"{folder}/puna.db"))
+        names = dict(zip(("first", "second", "third"), endpoints, strict=False))
+        opened = face(ArenaConfig(port=0, **settings), names, own, page=page or Path(folder) / "page")
+        async with _served(opened) as found:
+            yield found
+
+
+@asynccontextmanager
+async def _served(opened: Face) -> AsyncIterator[Door]:
     server = _Server(_config(opened))
     serving = asyncio.create_task(server.serve(sockets=[opened.listener.socket]))
     try:

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from puna.arena.asking import CUT_OFF, QUEUED, Asker, Done, Event, Failed, Silence, Token
-from puna.arena.request import ChatRequest, Limits, read_chat
+from puna.arena.asking import CUT_OFF, QUEUED, Asker, Done, Event, Failed, Question, Silence, Status, Thinking, Token
+from puna.arena.request import Limits, read_chat
+from puna.arena.running import Running
 from puna.arena.upstreams import Upstreams
 from puna.client import Endpoint
 from tests.code.scripted import LAST, Script, Scripted, upstream
@@ -17,9 +18,9 @@ from tests.code.scripted import LAST, Script, Scripted, upstream
 Json = dict[str, Any]
 
 
-def chat(*instances: Json, **body: Any) -> ChatRequest:
+def chat(*instances: Json, **body: Any) -> tuple[Question, ...]:
     asked = {"message": "2+2?", "model_instances": list(instances), **body}
-    return read_chat(asked, Limits(instances=64), ("here", "gone"))
+    return read_chat(asked, Limits(instances=64), ("here", "gone"), extended=True).questions
 
 
 def by_model(scripts: dict[str, Script]) -> Scripted:
@@ -28,19 +29,23 @@ def by_model(scripts: dict[str, Script]) -> Scripted:
 
 
 @asynccontextmanager
-async def asker(server: Scripted, *, parallel: int = 8, idle_s: float = 20, **more: Any) -> AsyncIterator[Asker]:
+async def asker(
+    server: Scripted, *, parallel: int = 8, idle_s: float = 20, running: Running | None = None, **more: Any
+) -> AsyncIterator[Asker]:
     async with upstream(server) as (_, endpoint):
         ends = {"here": endpoint, "gone": Endpoint(port=1)}
         async with Upstreams(ends) as upstreams:
-            yield Asker(upstreams, parallel=parallel, idle_s=idle_s, **more)
+            yield Asker(upstreams, running or Running(), parallel=parallel, idle_s=idle_s, **more)
 
 
 async def heard(server: Scripted, *instances: Json, **more: Any) -> dict[str, list[Event]]:
-    """All events by instance, in their order."""
+    """All events by instance, in their order; without the phases."""
     found = defaultdict(list)
     async with asker(server, **more) as asking, aclosing(asking.ask(chat(*instances))) as events:
         async for event in events:
             assert not isinstance(event, Silence)
+            if isinstance(event, Status):
+                continue
             found[event.instance_id].append(event)
     return found
 
@@ -102,7 +107,7 @@ async def test_S9_an_instance_is_asked_once_with_its_own_settings() -> None:
 async def test_B8_the_legacy_format_leaves_the_models_own_defaults() -> None:
     server = Scripted(script=["4"])
     async with asker(server) as asking, aclosing(asking.ask(chat(models=["m"]))) as events:
-        assert [type(event) async for event in events] == [Token, Done]
+        assert [type(event) async for event in events if not isinstance(event, Status)] == [Token, Done]
     assert "options" not in server.asked[0]
 
 
@@ -111,6 +116,7 @@ async def test_Q6_thinking_is_no_part_of_the_answer_but_of_its_length() -> None:
     server = Scripted(script=[thought, thought, "4"], last={})
     found = await heard(server, {"model": "m", "id": "a"})
     assert text(found["a"]) == "4"
+    assert [event.text for event in found["a"] if isinstance(event, Thinking)] == ["hm", "hm"]
     assert isinstance(found["a"][-1], Done)
     assert (found["a"][-1].metrics.tokens, found["a"][-1].metrics.estimated) == (3, True)
 
@@ -154,7 +160,7 @@ async def test_S6_silence_is_told_so_that_no_proxy_gives_up() -> None:
         asker(Scripted(script=[0.3, "x"]), heartbeat_s=0.05) as asking,
         aclosing(asking.ask(chat({"model": "m"}))) as events,
     ):
-        kinds = [type(event) async for event in events]
+        kinds = [type(event) async for event in events if not isinstance(event, Status)]
     assert kinds.count(Silence) >= 2
     assert [kind for kind in kinds if kind is not Silence] == [Token, Done]
 

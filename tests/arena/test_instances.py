@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from puna.arena.failures import Refused
-from puna.arena.instances import Instance, Sampling, check_count_and_ids, checked_name, named_models, read_instances
+from puna.arena.instances import (
+    Instance,
+    Sampling,
+    check_count_and_ids,
+    checked_name,
+    instance_wire,
+    named_models,
+    rated_name,
+    read_instances,
+)
 
 RANGES: list[tuple[str, Any, Any]] = [
     ("temperature", 0.01, 2.0),
@@ -168,3 +177,70 @@ VECTORS = [
 def test_I5_I6_ids_are_those_of_the_document(model: str, sampling: Sampling, expected: str) -> None:
     settings = sampling.options() | {"seed": sampling.seed}
     assert one(model=model, **settings).id == expected
+
+
+def extended(**item: Any) -> Instance:
+    (instance,) = read_instances([{"model": "m:1b", **item}], extended=True)
+    return instance
+
+
+EXTRAS = {
+    "system": "Be short.", "think": True, "format": "json", "stop": ["\n", "END"], "num_ctx": 512, "min_p": 0.05,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "item",
+    [{}, {"id": "Größe"}, {"endpoint": "lab", "seed": 7}, {"use_model_defaults": True}, EXTRAS,
+     {"use_model_defaults": True, "format": {"type": "object"}, "think": "low"}],
+)  # fmt: skip
+def test_2_1_an_instance_on_the_wire_reads_back_as_the_same(item: dict[str, Any]) -> None:
+    instance = extended(**item)
+    wire = json.loads(json.dumps(instance_wire(instance)))
+    assert read_instances([wire], extended=True) == (instance,)
+    assert hash(instance)
+
+
+def test_2_1_what_is_not_set_is_not_on_the_wire() -> None:
+    assert instance_wire(extended(id="x")) == {"id": "x", "model": "m:1b", **Sampling().wire()}
+    assert instance_wire(extended(id="x", use_model_defaults=True, system=" ")) == {
+        "id": "x", "model": "m:1b", "use_model_defaults": True
+    }  # fmt: skip
+
+
+def test_2_1_generated_ids_tell_extras_apart_and_are_the_documents_without() -> None:
+    assert extended().id == "m_1b__0.7_0.9_40_1.1_-1_0"
+    several = read_instances(
+        [{"model": "m"}, {"model": "m", "system": "x"}, {"model": "m", "stop": "y"}], extended=True
+    )
+    check_count_and_ids(several, 8)
+
+
+def test_what_a_board_calls_an_instance_is_independent_of_its_id() -> None:
+    assert rated_name(extended(id="x")) == rated_name(extended()) == "m_1b__0.7_0.9_40_1.1_-1_0"
+    assert rated_name(extended(use_model_defaults=True)) == "m:1b"
+    assert rated_name(extended(endpoint="lab")).endswith("_0@lab")
+    names = {rated_name(extended(**item)) for item in ({}, {"system": "a"}, {"system": "b"}, {"num_ctx": 9})}
+    assert len(names) == 4
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("system", 7, "must be a string"),
+        ("think", "lots", "must be true, false or one of low, medium, high, max"),
+        ("think", 1, "must be true, false or one of low, medium, high, max"),
+        ("format", "yaml", 'must be "json" or a JSON schema'),
+        ("format", [], 'must be "json" or a JSON schema'),
+        ("stop", {}, "must be at most 16 strings"),
+        ("stop", [1], "must be at most 16 strings"),
+        ("stop", ["x"] * 17, "must be at most 16 strings"),
+        ("num_ctx", 0, "must be between 1 and 16777216"),
+        ("num_ctx", 1.5, "must be an integer"),
+        ("min_p", 1.1, "must be between 0 and 1"),
+    ],
+)
+def test_2_1_extras_are_checked_by_their_fields(field: str, value: Any, error: str) -> None:
+    with pytest.raises(Refused) as caught:
+        extended(**{field: value})
+    assert caught.value.message == f"Invalid {field}: {error}"

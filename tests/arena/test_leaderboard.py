@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from puna.arena.ballots import Ballot, Entry, Filters
+from puna.arena.ballots import Filters
 from puna.arena.board import Board, Method, leaderboards
 from puna.arena.lines import Line
 from puna.arena.ratings import fit, votes_to_settle
-from puna.arena.verdicts import Verdict
+from tests.arena.polls import START, ballot, votes
 from tests.arena.ratings.boards import games_of
 
-START = datetime(2026, 11, 23, tzinfo=UTC)
 QUICK = Method(certainty="laplace")
-
-
-def ballot(number: int, instances: str, choice: str, **more: Any) -> Ballot:
-    """Instances are letters: `x` and `X` are two settings of the model x, which is of the family f."""
-    entries = tuple(
-        Entry(slot, name, name.lower(), "f", tokens=100 * place, tokens_per_s=10.0 * place, first_token_s=0.1 * place)
-        for place, (slot, name) in enumerate(zip("ABCDEF", instances, strict=False), start=1)
-    )
-    slots = [entry.slot for entry in entries]
-    return Ballot(f"b{number}", START + timedelta(hours=number), Verdict.of(slots, choice), entries, **more)
-
-
-def votes(*specs: tuple[str, str, int]) -> list[Ballot]:
-    return [
-        ballot(number, names, choice)
-        for number, (names, choice) in enumerate((n, c) for n, c, k in specs for _ in range(k))
-    ]
 
 
 def lines_of(board: Board) -> dict[str, Line]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from puna.arena.leaks import find_leak, identity_words
+from puna.arena.leaks import find_leak, identity_words, model_words
 
 POOL = identity_words(["llama3.2", "Qwen2.5-coder", "SmolLM2-135M-Instruct", "solar", "Acme Labs"])
 
@@ -81,3 +81,19 @@ def test_V8_versions_and_sizes_are_left_off_the_words() -> None:
 )
 def test_T23_a_long_hostile_answer_is_read_at_once(answer: str, leak: str | None) -> None:
     assert find_leak(answer, "", POOL) == leak
+
+
+@pytest.mark.parametrize(
+    ("model", "family", "words"),
+    [
+        ("solar:10.7b", "", {"solar"}),
+        ("hub.example:5000/acme/Rocket-7B-GGUF:Q4_0", "falcon", {"acme", "rocket", "falcon"}),
+        ("library/my-assistant", "qwen2", {"my-assistant"}),
+        ("tiny", "llama", set()),
+    ],
+)
+def test_V8_the_words_of_a_model_are_its_base_name_its_maker_and_its_family(
+    model: str, family: str, words: set[str]
+) -> None:
+    """What the built-in list has, and everyday words, are left out."""
+    assert model_words(model, family) == words

@@ -25,7 +25,7 @@ def refusal(**body: Any) -> str:
 
 
 def said(chat: ChatRequest) -> list[dict[str, str]]:
-    return [message.wire() for message in chat.messages]
+    return [message.wire() for message in chat.questions[0].messages]
 
 
 def talk(*turns: str) -> list[Message]:
@@ -113,6 +113,9 @@ def test_C4_an_instance_may_name_a_configured_endpoint_and_nothing_else() -> Non
         return {"history": [USER], "model_instances": [{"model": "m", "endpoint": endpoint}]}
 
     assert read_chat(at("lab"), Limits(), ("here", "lab")).instances[0].endpoint == "lab"
+    assert (
+        read_chat(at("here"), Limits(), ("here", "lab")).instances[0].endpoint == ""
+    )  # the default, so the same player
     with pytest.raises(Refused, match=r"^Invalid endpoint: must be one of here, lab$"):
         read_chat(at("http://169.254.169.254"), Limits(), ("here", "lab"))
 
@@ -138,5 +141,5 @@ def test_B9_the_question_stays_however_small_the_limit() -> None:
 
 def test_B9_the_limit_is_the_operators() -> None:
     body = {"history": [{"role": "user", "content": str(number)} for number in range(50)], "model": "m"}
-    assert [message.content for message in read_chat(body, Limits(messages=2)).messages] == ["48", "49"]
-    assert len(read_chat(body, Limits()).messages) == 40
+    assert [item["content"] for item in said(read_chat(body, Limits(messages=2)))] == ["48", "49"]
+    assert len(said(read_chat(body, Limits()))) == 40

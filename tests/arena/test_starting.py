@@ -8,7 +8,7 @@ import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from puna.client import Endpoint, parse_host
 from puna.environment import inherited
 from puna.errors import BadRequest
 from puna.settings import Settings
+from tests.code.scripted import Scripted, upstream
 
 SECRET = "hunter2hunter2"
 
@@ -156,11 +157,50 @@ async def test_K2_C2_the_command_serves_on_a_free_port_and_leaves_when_told(tmp_
     assert SECRET.encode() not in log
 
 
+async def test_K2_open_streams_do_not_keep_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUNA_DATABASE", str(tmp_path / "puna.db"))
+    monkeypatch.setenv("MAX_CONCURRENT_REQUESTS", "32")
+    model = Scripted(script=["x", 0.05], endless=True)
+    async with (
+        asyncio.timeout(60),
+        upstream(model) as (_, endpoint),
+        command("--port", "0", "--endpoint", f"here={endpoint.url}") as process,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+    ):
+        assert process.stderr is not None
+        url = await address(process.stderr)
+        await until_it_answers(session, url)
+        sessions = f"{url}/api/arena/sessions"
+        async with session.post(sessions, json={}) as created:
+            kept = (await created.json())["id"]
+        turn = {"prompt": "?", "model_instances": [{"model": "m"}]}
+        streams = [asyncio.create_task(read_all(session, f"{sessions}/{kept}/turns", turn))]
+        question = {"message": "?", "model": "m"}
+        streams += [asyncio.create_task(read_all(session, f"{url}/api/stream_chat", question)) for _ in range(31)]
+        while model.running < 32:
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(5):
+            log = await process.stderr.read()
+            assert await process.wait() == 0
+        while model.running:
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*streams)
+    assert b"Traceback" not in log
+
+
+async def read_all(session: aiohttp.ClientSession, url: str, body: object) -> None:
+    """To its end, however that comes."""
+    with suppress(aiohttp.ClientError):
+        async with session.post(url, json=body) as reply:
+            await reply.read()
+
+
 async def until_it_answers(session: aiohttp.ClientSession, url: str) -> None:
     while True:
         try:
             async with session.get(f"{url}/api/health") as reply:
-                assert (await reply.json())["status"] == "degraded"
+                assert reply.status == 200
                 return
         except aiohttp.ClientConnectorError:
             await asyncio.sleep(0.02)

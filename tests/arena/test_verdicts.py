@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puna.arena.ratings import Row
-from puna.arena.verdicts import Verdict, rows_of_likes
+from puna.arena.verdicts import Verdict
 from puna.errors import BadRequest
 
 NAMES = {letter: letter.lower() for letter in "ABCDEF"}
@@ -52,16 +52,15 @@ def test_L1_rows_of_one_player_drop_out() -> None:
 
 
 def test_V10_two_likes_make_no_loser() -> None:
-    assert rows_of_likes("AB", "", NAMES, "turn") == rows_of_likes("", "AB", NAMES, "turn") == ()
+    assert rows(Verdict.of_likes("AB", "")) == rows(Verdict.of_likes("", "AB")) == rows(Verdict.of_likes("", "")) == []
 
 
 def test_V10_a_like_and_a_dislike_of_one_turn_make_a_row() -> None:
-    assert rows_of_likes("B", "A", NAMES, "turn") == (Row("b", "a", 1.0, 1.0, "turn"),)
-    made = rows_of_likes("AC", "BD", NAMES, "turn")
-    assert [(row.first, row.second, row.weight) for row in made] == [
-        ("a", "b", 0.5), ("a", "d", 0.5), ("c", "b", 0.5), ("c", "d", 0.5)
+    assert rows(Verdict.of_likes("B", "A")) == [("a", "b", 0.0, 1.0)]
+    assert rows(Verdict.of_likes("AC", "BD")) == [
+        ("a", "b", 1.0, 0.5), ("a", "d", 1.0, 0.5), ("b", "c", 0.0, 0.5), ("c", "d", 1.0, 0.5)
     ]  # fmt: skip
-    assert rows_of_likes("A", "B", {"A": "x", "B": "x"}, "turn") == ()
+    assert Verdict.of_likes("A", "B").rows({"A": "x", "B": "x"}, "turn") == ()
 
 
 @given(st.permutations("ABCDE"))

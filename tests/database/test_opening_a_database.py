@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from puna.arena.storage import tables
 from puna.database import Database, database_url
 from puna.database.upgrade import NEWEST
 from puna.errors import BadRequest, DatabaseFailed
@@ -22,7 +23,7 @@ from puna.meter import history
 def test_the_tables_are_those_that_the_faces_describe(database: Database) -> None:
     with database.writing() as connection:
         context = MigrationContext.configure(connection)
-        found = compare_metadata(context, history.metadata)
+        found = compare_metadata(context, [history.metadata, tables.metadata])
     assert [change for change in found if change[0] != "remove_index"] == []
 
 

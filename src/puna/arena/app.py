@@ -1,10 +1,11 @@
-"""The arena's HTTP face: log, request ids, gate, routes, one mapping from errors to the wire (contract arena §1.2)."""
+"""The arena's HTTP face: log, headers, gate, routes, one mapping from errors to the wire (contract arena §1.2)."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -13,35 +14,43 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from puna.arena.asking import Asker
 from puna.arena.config import ArenaConfig
-from puna.arena.downloads import Downloads
 from puna.arena.errors import on_bug, on_not_routed, on_puna_error
 from puna.arena.gate import Gate
 from puna.arena.routes import ROUTES
+from puna.arena.routes.page import BUILT, page_files
 from puna.arena.state import Arena
-from puna.arena.upstreams import Health, Upstreams
 from puna.client import Endpoint
+from puna.database import Database
 from puna.errors import PunaError
 from puna.serving.bugs import Bugs
 from puna.serving.origins import Hosts
 from puna.serving.requestlog import RequestLog, note
 
+SAFETY = {
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
+        "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+"""What browsers are told with every answer (R8): whatever a model wrote, nothing of it runs, and nothing is guessed."""
 
-def build_app(endpoints: Mapping[str, Endpoint], config: ArenaConfig, hosts: Hosts) -> Starlette:
-    """The ASGI application in front of the endpoints, the first of them the default."""
-    upstreams = Upstreams(endpoints)
-    asker = Asker(upstreams, parallel=config.parallel, idle_s=config.idle_s)
-    arena = Arena(config, upstreams, asker, Health(upstreams), Downloads(upstreams))
+
+def build_app(
+    endpoints: Mapping[str, Endpoint], config: ArenaConfig, hosts: Hosts, database: Database, *, page: Path = BUILT
+) -> Starlette:
+    """The ASGI application in front of the endpoints, the first of them the default.
+
+    The database is opened when it is first needed, and closed at the end.
+    """
+    arena = Arena.build(endpoints, config, database)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with upstreams:
-            try:
-                yield
-            finally:
-                await arena.downloads.close()
-                await arena.health.close()
+        async with arena.opened():
+            yield
 
     app = Starlette(
         routes=ROUTES,
@@ -51,19 +60,20 @@ def build_app(endpoints: Mapping[str, Endpoint], config: ArenaConfig, hosts: Hos
     app.router.redirect_slashes = False
     app.state.arena = arena
     app.state.gate = Gate(hosts, config.cors, config.token)
+    app.state.page = page_files(page)
     if config.cors:
         app.add_middleware(
             CORSMiddleware, allow_origins=sorted(config.cors), allow_headers=["Authorization", "Content-Type"],
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"], expose_headers=["X-Request-Id"],
         )  # fmt: skip
     app.add_middleware(Bugs, answer=on_bug)
-    app.add_middleware(RequestIds)
+    app.add_middleware(CommonHeaders)
     app.add_middleware(RequestLog)  # added last, it stands outermost
     return app
 
 
-class RequestIds:
-    """Gives every answer an `X-Request-Id` (G1), which its line in the log has, too."""
+class CommonHeaders:
+    """Gives every answer an `X-Request-Id` (G1), which its line in the log has, too, and what is safe (R8)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -73,11 +83,12 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         request_id = secrets.token_hex(8)
+        scope["state"]["request_id"] = request_id
         note(Request(scope), id=request_id)
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                MutableHeaders(scope=message).update({"X-Request-Id": request_id, **SAFETY})
             await send(message)
 
         await self._app(scope, receive, named)

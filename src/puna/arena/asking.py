@@ -1,4 +1,4 @@
-"""One question to many instances at once (contract arena §1.7): a task for each, and their events as they come.
+"""Questions to many instances at once (contract arena §1.7): a task for each, and their events as they come.
 
 Instances of one model run side by side, so that the upstream can answer them as one batch. Whatever happens to one of
 them ends that one only. Leaving early ends all of them and closes their connections (K1).
@@ -7,53 +7,40 @@ them ends that one only. Leaving early ends all of them and closes their connect
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
-from dataclasses import dataclass
-from time import monotonic_ns
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import nullcontext
 
-from puna.arena.conversation import Message
+from puna.arena.column import CUT_OFF, Column
+from puna.arena.events import Done, Event, Failed, Phase, Said, Silence, Status, Thinking, Token
 from puna.arena.failures import UNEXPECTED, reason, silent
-from puna.arena.instances import Instance
-from puna.arena.metrics import Metrics, Stopwatch
-from puna.arena.request import ChatRequest
+from puna.arena.request import Question
+from puna.arena.residents import Residents
+from puna.arena.running import Running, Work
+from puna.arena.timings import Timings
 from puna.arena.upstreams import Upstreams
 from puna.client import ClientError
-from puna.client.client import JsonLines
 from puna.serving.bugs import log_bug
+
+__all__ = [
+    "CUT_OFF",
+    "QUEUED",
+    "Asker",
+    "Done",
+    "Event",
+    "Failed",
+    "Phase",
+    "Question",
+    "Silence",
+    "Status",
+    "Thinking",
+    "Timings",
+    "Token",
+]
 
 QUEUED = 1000  # events that wait for a slow reader before the upstreams have to wait, too (S8)
 HEARTBEAT_S = 15.0
-CUT_OFF = "The upstream ended its answer in the middle"
 
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    instance_id: str
-    text: str  # never empty
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    instance_id: str
-    metrics: Metrics
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    instance_id: str
-    reason: str
-    missing: bool = False  # the upstream does not have the model
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """Nothing happened for so long that a proxy might think the connection dead (S6)."""
-
-
-Event = Token | Done | Failed | Silence
-_Events = asyncio.Queue[Token | Done | Failed]
+_Events = asyncio.Queue[Said]
 
 
 class Asker:
@@ -62,16 +49,28 @@ class Asker:
     `idle_s` is the longest silence of an upstream, loading included (C6); waiting for a place does not count.
     """
 
-    def __init__(self, upstreams: Upstreams, *, parallel: int, idle_s: float, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(
+        self, upstreams: Upstreams, running: Running, *, parallel: int, idle_s: float, heartbeat_s: float = HEARTBEAT_S
+    ) -> None:
         self._upstreams = upstreams
+        self._residents = Residents(upstreams)
+        self._running = running
         self._places = asyncio.Semaphore(parallel)
         self._idle_s = idle_s
         self._heartbeat_s = heartbeat_s
 
-    async def ask(self, chat: ChatRequest) -> AsyncGenerator[Event]:
-        """`Token`s, and for each instance one `Done` or `Failed`, its last event (S4). Leave it through `aclosing`."""
+    async def ask(
+        self, questions: Sequence[Question], *, sequential: bool = False, request_id: str = ""
+    ) -> AsyncGenerator[Event]:
+        """What the instances say, and for each one `Done` or `Failed`, its last event (S4).
+
+        Leave it through `aclosing`. `sequential` asks one after the other, each once its model is loaded, so that their
+        speeds can be compared (§2.9). Answers with a `request_id` can be seen and stopped through `Running`; one that
+        is stopped is `Done` with what it said so far.
+        """
         events: _Events = asyncio.Queue(QUEUED)
-        tasks = [asyncio.create_task(self._answer(instance, chat.messages, events)) for instance in chat.instances]
+        turn = asyncio.Lock() if sequential else None
+        tasks = [asyncio.create_task(self._answer(question, request_id, turn, events)) for question in questions]
         try:
             left = len(tasks)
             while left:
@@ -83,6 +82,9 @@ class Asker:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def close(self) -> None:
+        await self._residents.close()
+
     async def _next(self, events: _Events) -> Event:
         if not events.empty():
             return events.get_nowait()
@@ -92,50 +94,31 @@ class Asker:
         except TimeoutError:
             return Silence()
 
-    async def _answer(self, instance: Instance, messages: Iterable[Message], events: _Events) -> None:
-        body = _body(instance, messages)
-        last: Done | Failed
-        try:
-            async with self._places, aclosing(self._upstreams.client(instance.endpoint).chat(body)) as lines:
-                last = await self._relay(instance.id, lines, events)
-        except ClientError as error:
-            last = Failed(instance.id, reason(error), missing=error.answered == 404)
-        except TimeoutError:
-            last = Failed(instance.id, silent(self._idle_s))
-        except Exception as error:  # a bug of ours: its column says so, the others go on
-            log_bug(error)
-            last = Failed(instance.id, UNEXPECTED)
+    async def _answer(self, question: Question, request_id: str, turn: asyncio.Lock | None, events: _Events) -> None:
+        instance = question.instance
+        with self._running.joined(request_id, instance, instance.endpoint or self._upstreams.names[0]) as work:
+            column = Column(question, work, self._residents, events, self._idle_s)
+            last: Done | Failed
+            try:
+                last = await self._in_turn(column, work, turn)
+            except asyncio.CancelledError:
+                if not work.stopped:  # the reader has left
+                    raise
+                last = column.stopped()
+            except ClientError as error:
+                last = Failed(instance.id, reason(error), missing=error.answered == 404)
+            except TimeoutError:
+                last = Failed(instance.id, silent(self._idle_s))
+            except Exception as error:  # a bug of ours: its column says so, the others go on
+                log_bug(error)
+                last = Failed(instance.id, UNEXPECTED)
         await events.put(last)
 
-    async def _relay(self, instance_id: str, lines: JsonLines, events: _Events) -> Done | Failed:
-        watch = Stopwatch(monotonic_ns())
-        while True:
-            async with asyncio.timeout(self._idle_s):
-                line = await anext(lines, None)
-            if line is None:
-                return Failed(instance_id, CUT_OFF)
-            text, thinking = _said(line)
-            if text or thinking:
-                watch.heard(monotonic_ns())
-            if text:
-                await events.put(Token(instance_id, text))
-            if line.get("done") is True:
-                return Done(instance_id, watch.metrics(line, monotonic_ns()))
-
-
-def _body(instance: Instance, messages: Iterable[Message]) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "model": instance.model,
-        "messages": [message.wire() for message in messages],
-        "stream": True,  # closing the stream is how the upstream learns that nobody listens any more
-    }
-    return body if instance.sampling is None else body | {"options": instance.sampling.options()}
-
-
-def _said(line: dict[str, Any]) -> tuple[str, str]:
-    """The answer's text, and its thinking, which is no part of it (Q6)."""
-    message = line.get("message")
-    if not isinstance(message, dict):
-        return "", ""
-    text, thinking = message.get("content"), message.get("thinking")
-    return text if isinstance(text, str) else "", thinking if isinstance(thinking, str) else ""
+    async def _in_turn(self, column: Column, work: Work, turn: asyncio.Lock | None) -> Done | Failed:
+        await column.enter("queued")
+        client = self._upstreams.client(work.endpoint)
+        async with turn or nullcontext(), self._places:
+            with self._running.active(work):
+                if turn is not None:
+                    await column.warm_up(client)
+                return await column.answer(client)

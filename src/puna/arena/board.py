@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from puna.arena.ballots import Ballot, Filters, Unit
-from puna.arena.lines import Answers, Line, answers_by_player, games_by_player, lines
+from puna.arena.lines import Answers, Line, Sureness, answers_by_player, lines, with_sureness
 from puna.arena.ratings import (
     Fit,
     Games,
@@ -23,11 +24,18 @@ from puna.arena.ratings import (
     votes_to_settle,
 )
 from puna.arena.verdicts import BothBad
+from puna.errors import BadRequest
 
 Certainty = Literal["posterior", "laplace"]
 
 MANY = 1000
 """Battles from which `laplace` is as good as the exact posterior."""
+
+MAX_PLAYERS = 300
+"""Of one board: the fit's memory grows with the cube of it."""
+
+MAX_BOARDS = 50
+"""Groups that never met, the largest first; smaller ones than these are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +58,15 @@ class Board:
     """Players that a path of games connects; lines by rating, best first."""
 
     lines: tuple[Line, ...]
-    rows: tuple[Row, ...]  # all that was fitted, before `reweight`
     fitted: Fit
     certainty: Certainty  # of the intervals that are in it
     to_settle: int | None  # votes that would tell the first two apart; None where there is no gap
     left: Share  # how often the left of two slots won
+    shift: float = 0.0  # points by which an anchor moves all ratings
+
+    def refinable(self, method: Method) -> bool:
+        """Its exact intervals are wanted, and not in it."""
+        return method.certainty != self.certainty and self.fitted.games.battles < MANY
 
 
 DEFAULT_FILTERS = Filters()
@@ -64,50 +76,82 @@ DEFAULT_METHOD = Method()
 def leaderboards(
     ballots: Iterable[Ballot], filters: Filters = DEFAULT_FILTERS, method: Method = DEFAULT_METHOD
 ) -> tuple[Board, ...]:
-    """A board for each group of players that met, the largest first; none without a countable vote."""
-    kept = [ballot for ballot in ballots if filters.keep(ballot)]
-    rows = _of_frequent_players([row for ballot in kept for row in _rows(ballot, method)], filters.min_games)
+    """A board for each group of players that met, the 50 largest; none without a countable vote.
+
+    Raises `BadRequest` for a group that is too large.
+    """
+    boards = quick_boards([ballot for ballot in ballots if filters.keep(ballot)], filters.min_games, method)
+    return tuple(refined(board, method) if board.refinable(method) else board for board in boards)
+
+
+def quick_boards(kept: Sequence[Ballot], min_games: int, method: Method) -> tuple[Board, ...]:
+    """As `leaderboards`, of what a filter kept, and all of it by `laplace`: what is shown first (L6)."""
+    rows = _of_frequent_players([row for ballot in kept for row in rows_of(ballot, method)], min_games)
+    groups = separate_boards(rows)[:MAX_BOARDS]
+    if groups and len(groups[0]) > MAX_PLAYERS:
+        raise BadRequest(f"More than {MAX_PLAYERS} players on one board: choose a larger unit, or more games for each")
+    place = {name: index for index, members in enumerate(groups) for name in members}
     answers = answers_by_player(kept, method.unit)
-    return tuple(
-        _board([row for row in rows if row.first in members], _of(members, kept, method.unit), answers, method)
-        for members in separate_boards(rows)
-    )
+    boards_rows, scores = _rows_by_board(rows, place), _left_scores_by_board(kept, place, method.unit)
+    return tuple(_board(boards_rows[index], scores[index], answers, method) for index in range(len(groups)))
 
 
-def _board(rows: Sequence[Row], ballots: Sequence[Ballot], answers: Answers, method: Method) -> Board:
-    fitted = fit(Games.of(reweight(rows) if method.reweighted else rows))
-    exact = method.certainty == "posterior" and fitted.games.battles < MANY
-    draws = (posterior if exact else normal)(fitted, seed=method.seed)
-    interval = draws.interval() if exact else laplace(fitted)
-    table = _anchored(lines(rows, answers, fitted, interval, draws), method.anchor)
-    return Board(
-        lines=table,
-        rows=tuple(rows),
-        fitted=fitted,
-        certainty="posterior" if exact else "laplace",
-        to_settle=votes_to_settle(table[0].rating - table[1].rating),
-        left=left_rate(score for ballot in ballots if (score := ballot.left_score) is not None),
-    )
+def refined(board: Board, method: Method) -> Board:
+    """The same with the exact intervals. It takes up to a second."""
+    draws = posterior(board.fitted, seed=method.seed)
+    sureness = Sureness(draws.interval(), draws, board.shift)
+    return replace(board, lines=with_sureness(board.lines, board.fitted, sureness), certainty="posterior")
 
 
-def _anchored(table: tuple[Line, ...], anchor: tuple[str, float] | None) -> tuple[Line, ...]:
-    """A board without the anchor stays around 1000."""
-    shift = next((anchor[1] - line.rating for line in table if anchor and line.name == anchor[0]), 0.0)
-    return tuple(
-        replace(line, rating=line.rating + shift, low=line.low + shift, high=line.high + shift) for line in table
-    )
-
-
-def _rows(ballot: Ballot, method: Method) -> tuple[Row, ...]:
+def rows_of(ballot: Ballot, method: Method) -> tuple[Row, ...]:
+    """The comparisons that the ballot makes; those of one player with itself are left out (L1)."""
     players = ballot.players(method.unit)
     return ballot.verdict.rows(players, ballot.battle, weight=ballot.weight, both_bad=method.both_bad)
 
 
+def _board(rows: Sequence[Row], left_scores: Sequence[float], answers: Mapping[str, Answers], method: Method) -> Board:
+    fitted = fit(Games.of(reweight(rows) if method.reweighted else rows))
+    shift = _shift(fitted, method.anchor)
+    table = lines(answers, fitted, Sureness(laplace(fitted), normal(fitted, seed=method.seed), shift))
+    return Board(
+        lines=table,
+        fitted=fitted,
+        certainty="laplace",
+        to_settle=votes_to_settle(table[0].rating - table[1].rating),
+        left=left_rate(left_scores),
+        shift=shift,
+    )
+
+
+def _shift(fitted: Fit, anchor: tuple[str, float] | None) -> float:
+    """A board without the anchor stays around 1000."""
+    if anchor is None or anchor[0] not in fitted.players:
+        return 0.0
+    return anchor[1] - float(fitted.ratings[fitted.players.index(anchor[0])])
+
+
 def _of_frequent_players(rows: Sequence[Row], min_games: int) -> Sequence[Row]:
-    games = games_by_player(rows)
+    if min_games <= 1:
+        return rows
+    seats = {(name, row.battle) for row in rows for name in row.pair}  # a ranking of six is one game
+    games = Counter(name for name, _ in seats)
     return [row for row in rows if min(games[row.first], games[row.second]) >= min_games]
 
 
-def _of(members: frozenset[str], ballots: Iterable[Ballot], unit: Unit) -> list[Ballot]:
-    """Battles among these players; two settings of one model may have met there, whatever the unit."""
-    return [ballot for ballot in ballots if members.issuperset(ballot.players(unit).values())]
+def _rows_by_board(rows: Iterable[Row], place: Mapping[str, int]) -> Mapping[int, list[Row]]:
+    found: defaultdict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.first in place:
+            found[place[row.first]].append(row)
+    return found
+
+
+def _left_scores_by_board(ballots: Iterable[Ballot], place: Mapping[str, int], unit: Unit) -> Mapping[int, list[float]]:
+    """Of battles among players of one board; two settings of one model may have met there, whatever the unit."""
+    found: defaultdict[int, list[float]] = defaultdict(list)
+    for ballot in ballots:
+        score = ballot.left_score
+        boards = {place.get(entry.name(unit), -1) for entry in ballot.entries}
+        if score is not None and len(boards) == 1:
+            found[boards.pop()].append(score)
+    return found

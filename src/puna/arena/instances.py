@@ -1,81 +1,59 @@
 """Instances: one model with six settings and an id (contract arena §1.5, §1.6). Pure.
 
 A request in the recommended format names instances; one in the legacy format names models, which then run with their
-own defaults and have their names for ids.
+own defaults and have their names for ids. The extended profile knows more settings (§2.1).
 """
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
+from puna.arena.extras import Extras, read_extras
 from puna.arena.failures import Refused
+from puna.arena.sampling import Sampling, read_sampling
+
+__all__ = [
+    "Extras",
+    "Instance",
+    "Sampling",
+    "check_count_and_ids",
+    "checked_name",
+    "instance_id",
+    "instance_wire",
+    "named_models",
+    "rated_name",
+    "read_instances",
+]
 
 LONGEST = 200  # characters of a model's name and of an id
-MOST_EXACT = 2**53 - 1  # the largest seed that every JSON reader keeps
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:/@-]{0,199}", re.ASCII)
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
-    """The six settings in the order of the document, with its defaults."""
-
-    temperature: float = 0.7
-    top_p: float = 0.9
-    top_k: int = 40
-    repeat_penalty: float = 1.1
-    num_predict: int = -1  # no limit
-    seed: int = 0  # random
-
-    def options(self) -> dict[str, float]:
-        """What the upstream is told: all of them, zeros included; the seed only where one is set."""
-        told = {field.name: getattr(self, field.name) for field in fields(self)}
-        if not self.seed:
-            del told["seed"]
-        return told
-
-
-@dataclass(frozen=True, slots=True)
 class Instance:
-    """`sampling` is None in the legacy format: the model's own defaults apply (B8)."""
+    """`sampling` is None where the model's own defaults apply: in the legacy format (B8), or because it was asked."""
 
     id: str
     model: str
     sampling: Sampling | None = None
     endpoint: str = ""  # the name of a configured one; empty = the default
+    extras: Extras = Extras()  # noqa: RUF009 (frozen, so that one may serve all)
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
-    low: float
-    high: float
-    whole: bool = False
-
-
-_RANGES: Mapping[str, _Range] = {
-    "temperature": _Range(0.01, 2.0),
-    "top_p": _Range(0, 1),
-    "top_k": _Range(0, 100, whole=True),
-    "repeat_penalty": _Range(1.0, 2.0),
-    "num_predict": _Range(-1, 4096, whole=True),
-    "seed": _Range(0, MOST_EXACT, whole=True),
-}
-
-
-def read_instances(items: Sequence[Any]) -> tuple[Instance, ...]:
+def read_instances(items: Sequence[Any], *, extended: bool = False) -> tuple[Instance, ...]:
     """The instances of a request in the recommended format. Raises `Refused` for the first thing that is wrong (§1.3).
 
     How many there may be, and that ids differ, is checked later: by the document those are the last checks.
     """
     made: dict[str, str] = {}  # generated id → its model
-    return tuple(_read(index, item, made) for index, item in enumerate(items))
+    return tuple(_read(index, item, made, extended=extended) for index, item in enumerate(items))
 
 
 def named_models(names: Sequence[Any]) -> tuple[Instance, ...]:
@@ -105,26 +83,45 @@ def checked_name(name: object) -> str:
 
 def instance_id(model: str, sampling: Sampling) -> str:
     """The generated id: `llama3_2_3b__0.7_0.9_40_1.1_-1_0` (I1, I2)."""
-    settings = (_plain(getattr(sampling, field.name)) for field in fields(sampling))
+    settings = map(_plain, sampling.wire().values())
     return f"{_NOT_IN_ID.sub('_', model)}__{'_'.join(settings)}"
 
 
-def _read(index: int, item: object, made: dict[str, str]) -> Instance:
+def instance_wire(instance: Instance) -> dict[str, Any]:
+    """The instance as a request of the extended profile has it: `read_instances` gives it back."""
+    wire: dict[str, Any] = {"id": instance.id, "model": instance.model}
+    if instance.endpoint:
+        wire["endpoint"] = instance.endpoint
+    wire |= {"use_model_defaults": True} if instance.sampling is None else instance.sampling.wire()
+    return wire | instance.extras.wire()
+
+
+def rated_name(instance: Instance) -> str:
+    """What a board calls it: the same model with the same settings at the same place is one player, whatever its id."""
+    sampling = instance.sampling
+    name = instance.model if sampling is None else instance_id(instance.model, sampling)
+    if digest := instance.extras.digest():
+        name += f"__{digest}"
+    return f"{name}@{instance.endpoint}" if instance.endpoint else name
+
+
+def _read(index: int, item: object, made: dict[str, str], *, extended: bool) -> Instance:
     if not isinstance(item, dict):
         raise Refused(f"Invalid model instance at index {index}")
     model = checked_name(item.get("model"))
     given = item.get("id")
     if given is not None and not _is_id(given):
         raise Refused(f"Invalid instance id at index {index}")
-    settings: dict[str, Any] = {name: _setting(name, item[name]) for name in _RANGES if item.get(name) is not None}
-    sampling = Sampling(**settings)
+    sampling = read_sampling(item)
     endpoint = item.get("endpoint")
-    return Instance(
-        id=_generated(model, sampling, made) if given is None else given,
+    instance = Instance(
+        id=given or "",
         model=model,
-        sampling=sampling,
+        sampling=None if extended and item.get("use_model_defaults") is True else sampling,
         endpoint=endpoint if isinstance(endpoint, str) else "",
+        extras=read_extras(item) if extended else Extras(),
     )
+    return instance if given else _named(instance, made, extended=extended)
 
 
 def _is_id(value: object) -> bool:
@@ -135,26 +132,15 @@ def _is_id(value: object) -> bool:
     )
 
 
-def _generated(model: str, sampling: Sampling, made: dict[str, str]) -> str:
-    """Two models whose names differ only in punctuation are told apart by a hash of the later one's name (I3)."""
-    made_id = instance_id(model, sampling)
-    if made.setdefault(made_id, model) != model:
-        made_id += f"__{sha256(model.encode()).hexdigest()[:8]}"
-    return made_id
+def _named(instance: Instance, made: dict[str, str], *, extended: bool) -> Instance:
+    """With its generated id; that of the basic profile is of the model and the six settings only.
 
-
-def _setting(name: str, value: object) -> float:
-    """A number within its range; never clamped, which would falsify a comparison (B6). Raises `Refused`."""
-    allowed = _RANGES[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise Refused(f"Invalid {name}: must be a number")
-    if allowed.whole and value != int(value):
-        raise Refused(f"Invalid {name}: must be an integer")
-    if not allowed.low <= value <= allowed.high:
-        if name == "seed" and value < 0:
-            raise Refused("Invalid seed: must be 0 or greater")
-        raise Refused(f"Invalid {name}: must be between {allowed.low} and {allowed.high}")
-    return int(value) if allowed.whole else value + 0.0  # which makes nothing of the sign of a zero
+    Two models whose names differ only in punctuation are told apart by a hash of the later one's name (I3).
+    """
+    made_id = rated_name(instance if extended else replace(instance, endpoint=""))
+    if made.setdefault(made_id, instance.model) != instance.model:
+        made_id += f"__{sha256(instance.model.encode()).hexdigest()[:8]}"
+    return replace(instance, id=made_id)
 
 
 def _plain(value: float) -> str:

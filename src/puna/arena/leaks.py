@@ -25,6 +25,11 @@ WORDS = frozenset(
 )
 """Families and makers that models name, whatever the pool holds; no everyday words, such as `solar`."""
 
+_EVERYDAY = frozenset(
+    "ai assistant base bot chat code coder instruct library mini model my small test tiny".split()  # noqa: SIM905
+)
+"""What models are called, too; `I am a tiny bot` gives nobody away."""
+
 _NEAR = 60  # characters between a self-naming phrase and the word
 _NAMING = re.compile(
     r"\b(?:i am|i'm|i was|i've been|i have been|my name is|my name's|call me|as an? (?:large|ai|language)|"
@@ -44,6 +49,13 @@ def identity_words(names: Iterable[str]) -> frozenset[str]:
     """
     bases = (_BASE.match(_plain(name)) for name in names)
     return WORDS | {base.group().replace(" ", "-") for base in bases if base and len(base.group()) >= _TOO_SHORT}
+
+
+def model_words(model: str, family: str = "") -> frozenset[str]:
+    """Of a model as it is installed, `hf.co/Acme/Solar-GGUF:Q4_0`: its base name, its maker and its family."""
+    *makers, name = model.split("/")
+    named = [name.partition(":")[0], family, *(maker for maker in makers if "." not in maker and ":" not in maker)]
+    return identity_words(named) - WORDS - _EVERYDAY
 
 
 def find_leak(answer: str, prompt: str, words: Iterable[str] = WORDS) -> Leak | None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from statistics import fmean, median
+from typing import Any
 
 from puna.arena.ballots import Ballot, Entry, Unit
-from puna.arena.ratings import Draws, Fit, Interval, Row
-
-Answers = Mapping[str, Sequence[tuple[Ballot, Entry]]]
-"""Of each player every answer that a kept ballot judged."""
+from puna.arena.ratings import Draws, Fit, Interval
 
 _FEW_GAMES = 10
 _WIDE = 150.0  # points of half an interval
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,65 +47,89 @@ class Line:
         return self.games < _FEW_GAMES or (self.high - self.low) / 2 > _WIDE
 
 
-def answers_by_player(ballots: Iterable[Ballot], unit: Unit) -> Answers:
-    answers = defaultdict(list)
+@dataclass(frozen=True, slots=True, eq=False)
+class Sureness:
+    """What a line says of how sure its rating is; `shift`: points by which all ratings are moved to an anchor."""
+
+    interval: Interval
+    draws: Draws
+    shift: float = 0.0
+
+    def columns(self) -> list[dict[str, Any]]:
+        """In the order of the fit's players."""
+        low, high = self.interval.low + self.shift, self.interval.high + self.shift
+        columns = zip(self.interval.ranks, low.tolist(), high.tolist(), self.draws.best().tolist(), strict=True)
+        return [dict(zip(("rank", "low", "high", "best"), values, strict=True)) for values in columns]
+
+
+@dataclass(slots=True)
+class Answers:
+    """Of one player: what is known of every answer that a counted ballot judged."""
+
+    judged: int = 0
+    bad: int = 0
+    tokens: list[int] = field(default_factory=list)
+    tokens_per_s: list[float] = field(default_factory=list)
+    first_token_s: list[float] = field(default_factory=list)
+    last: datetime = _LONG_AGO
+
+    def add(self, entry: Entry, at: datetime, *, bad: bool) -> None:
+        self.judged += 1
+        self.bad += bad
+        self.last = max(self.last, at)
+        if entry.tokens is not None:
+            self.tokens.append(entry.tokens)
+        if entry.tokens_per_s is not None:
+            self.tokens_per_s.append(entry.tokens_per_s)
+        if entry.first_token_s is not None:
+            self.first_token_s.append(entry.first_token_s)
+
+
+def answers_by_player(ballots: Iterable[Ballot], unit: Unit) -> Mapping[str, Answers]:
+    answers: defaultdict[str, Answers] = defaultdict(Answers)
     for ballot in ballots:
+        bad = ballot.verdict.kind == "both_bad"
         for entry in ballot.entries:
-            answers[entry.name(unit)].append((ballot, entry))
+            answers[entry.name(unit)].add(entry, ballot.at, bad=bad)
     return answers
 
 
-def games_by_player(rows: Iterable[Row]) -> Counter[str]:
-    """Battles, not rows: a ranking of six is one game."""
-    return Counter(name for name, _ in {(name, row.battle) for row in rows for name in row.pair})
-
-
-def lines(rows: Sequence[Row], answers: Answers, fitted: Fit, interval: Interval, draws: Draws) -> tuple[Line, ...]:
-    """By rating, best first. Every player of `fitted` has a row."""
-    games, results = games_by_player(rows), _results(rows)
+def lines(answers: Mapping[str, Answers], fitted: Fit, sureness: Sureness) -> tuple[Line, ...]:
+    """By rating, best first. Every player of `fitted` has answers."""
+    games = fitted.games
     columns = zip(
         fitted.players,
-        interval.ranks,
-        *(column.tolist() for column in (fitted.ratings, interval.low, interval.high, draws.best())),
+        (fitted.ratings + sureness.shift).tolist(),
+        games.battles_by_player().tolist(),
+        *(games.results(score).tolist() for score in (1.0, 0.0, 0.5)),
+        sureness.columns(),
         strict=True,
     )
     table = [
         Line(
-            rank=rank,
             name=name,
             rating=rating,
-            low=low,
-            high=high,
-            best=best,
-            games=games[name],
-            wins=results[name, 1.0],
-            losses=results[name, 0.0],
-            ties=results[name, 0.5],
-            bad_rate=fmean(ballot.verdict.kind == "both_bad" for ballot, _ in answers[name]),
-            mean_tokens=_mean([entry.tokens for _, entry in answers[name]]),
-            median_tokens_per_s=_median([entry.tokens_per_s for _, entry in answers[name]]),
-            median_first_token_s=_median([entry.first_token_s for _, entry in answers[name]]),
-            last_played=max(ballot.at for ballot, _ in answers[name]),
+            games=battles,
+            wins=wins,
+            losses=losses,
+            ties=ties,
+            bad_rate=answers[name].bad / answers[name].judged,
+            mean_tokens=fmean(answers[name].tokens) if answers[name].tokens else None,
+            median_tokens_per_s=_median(answers[name].tokens_per_s),
+            median_first_token_s=_median(answers[name].first_token_s),
+            last_played=answers[name].last,
+            **sure,
         )
-        for name, rank, rating, low, high, best in columns
+        for name, rating, battles, wins, losses, ties, sure in columns
     ]
     return tuple(sorted(table, key=lambda line: (-line.rating, line.name)))
 
 
-def _results(rows: Iterable[Row]) -> Counter[tuple[str, float]]:
-    """How many comparisons ended with 1, 0.5 or 0 for a player."""
-    results: Counter[tuple[str, float]] = Counter()
-    for row in rows:
-        results[row.first, row.score] += 1
-        results[row.second, 1 - row.score] += 1
-    return results
+def with_sureness(table: Iterable[Line], fitted: Fit, sureness: Sureness) -> tuple[Line, ...]:
+    """The same lines, of which one is now more, or otherwise, sure."""
+    known = dict(zip(fitted.players, sureness.columns(), strict=True))
+    return tuple(replace(line, **known[line.name]) for line in table)
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
-
-
-def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if known else None
+def _median(values: list[float]) -> float | None:
+    return median(values) if values else None

@@ -30,28 +30,33 @@ class Metrics:
 class Stopwatch:
     """The pieces of one answer by a monotonic clock, for upstreams without counters (X3). Times are nanoseconds."""
 
-    __slots__ = ("_began", "_first", "_last", "pieces")
+    __slots__ = ("_last", "began", "first", "first_answer", "pieces")
 
     def __init__(self, now: int) -> None:
-        self._began = self._first = self._last = now
+        self.began = self._last = now
+        self.first: int | None = None  # piece, text or thinking
+        self.first_answer: int | None = None  # piece of text
         self.pieces = 0
 
-    def heard(self, now: int) -> None:
-        """A piece that is not empty, text or thinking."""
-        if not self.pieces:
-            self._first = now
+    def heard(self, now: int, *, answer: bool = True) -> None:
+        """A piece that is not empty: of the answer, or of what was thought before."""
+        if self.first is None:
+            self.first = now
+        if answer and self.first_answer is None:
+            self.first_answer = now
         self._last = now
         self.pieces += 1
 
     def metrics(self, line: Mapping[str, Any], now: int) -> Metrics:
         """`line` is the upstream's last one, with its counters or without."""
-        tokens, duration = _counter(line, "eval_count"), _counter(line, "eval_duration")
+        tokens, duration = counter(line, "eval_count"), counter(line, "eval_duration")
         if tokens is None or duration is None:
-            own = self._last - self._first or now - self._began
-            return Metrics(self.pieces if tokens is None else tokens, own, estimated=True)
+            heard = self._last - self.first if self.first is not None else 0
+            return Metrics(self.pieces if tokens is None else tokens, heard or now - self.began, estimated=True)
         return Metrics(tokens, duration)
 
 
-def _counter(line: Mapping[str, Any], key: str) -> int | None:
+def counter(line: Mapping[str, Any], key: str) -> int | None:
+    """A whole number that the upstream counted; None for anything else."""
     value = line.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,4 +1,4 @@
-"""The body of a request: a JSON object of bounded size (contract arena G2, C8; threats T14)."""
+"""What a request holds: a JSON object of bounded size, and the id of its answer (arena G1, G2, C8; threats T14)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,7 @@ async def read_object(request: Request, limit: int) -> dict[str, Any]:
 
     NaN and infinities are numbers here, so that the field that holds one can be named.
     """
-    try:
-        body = await read_body(request, limit=limit)
-    except PunaError as error:
-        if error.status == 413:
-            raise PunaError("Request body too large", status=413) from None
-        raise
+    body = await read_bytes(request, limit)
     if not body.strip():
         return {}
     try:
@@ -31,3 +26,19 @@ async def read_object(request: Request, limit: int) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refused("Invalid JSON body")
     return {name: item for name, item in value.items() if item is not None}
+
+
+async def read_bytes(request: Request, limit: int) -> bytes:
+    """The body as it is. Raises 413 over `limit`."""
+    try:
+        return await read_body(request, limit=limit)
+    except PunaError as error:
+        if error.status == 413:
+            raise PunaError("Request body too large", status=413) from None
+        raise
+
+
+def id_of(request: Request) -> str:
+    """What `X-Request-Id` of its answer says."""
+    found: str = request.state.request_id
+    return found

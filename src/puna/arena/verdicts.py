@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from functools import lru_cache
+from itertools import combinations
 from typing import Literal, Self
 
 from puna.arena.ratings import Row
 from puna.errors import BadRequest
 
-Kind = Literal["best", "tie", "both_bad", "ranking"]
+Kind = Literal["best", "tie", "both_bad", "ranking", "likes"]
 BothBad = Literal["tie", "drop"]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`groups` holds every slot once, best group first. A `best` says nothing of the others among each other."""
+    """`groups` holds every slot once, best group first. A `best` says nothing of the others among each other.
+
+    The groups of `likes` are the liked and the disliked slots, either may be empty; slots that nobody judged are in
+    neither. They say nothing inside a group: a like alone makes no loser (V10).
+    """
 
     kind: Kind
     groups: tuple[tuple[str, ...], ...]
@@ -52,26 +57,23 @@ class Verdict:
             raise BadRequest("Invalid choice")
         return cls("ranking", tuple(tuple(group) for group in ranking))
 
+    @classmethod
+    def of_likes(cls, liked: Sequence[str], disliked: Sequence[str]) -> Self:
+        return cls("likes", (tuple(liked), tuple(disliked)))
+
     @property
     def slots(self) -> tuple[str, ...]:
         return tuple(slot for group in self.groups for slot in group)
 
     def scores(self, both_bad: BothBad = "tie") -> tuple[tuple[str, str, float], ...]:
         """(slot, slot, y) of every comparison that the verdict makes; the earlier slot letter comes first."""
-        if self.kind == "both_bad" and both_bad == "drop":
-            return ()
-        place = {slot: index for index, group in enumerate(self.groups) for slot in group}
-        return tuple(
-            (one, other, _score(place[one], place[other]))
-            for one, other in combinations(sorted(place), 2)
-            if self.kind != "best" or self.groups[0][0] in (one, other)
-        )
+        return _scores(self.kind, self.groups, both_bad)
 
     def rows(
         self, players: Mapping[str, str], battle: str, *, weight: float = 1.0, both_bad: BothBad = "tie"
     ) -> tuple[Row, ...]:
         """One row a comparison, each with w = 2/k of k slots. `players`: by slot; rows of one player drop out (L1)."""
-        share = weight * 2 / len(self.slots)
+        share = weight * 2 / max(len(self.slots), 2)
         return tuple(
             Row(players[one], players[other], score, share, battle)
             for one, other, score in self.scores(both_bad)
@@ -79,18 +81,15 @@ class Verdict:
         )
 
 
-def rows_of_likes(
-    liked: Collection[str], disliked: Collection[str], players: Mapping[str, str], battle: str
-) -> tuple[Row, ...]:
-    """One row for each liked and disliked answer of one turn: a like alone makes no loser (V10).
-
-    `liked`, `disliked`: slots. Weights are those of a verdict on as many slots.
-    """
-    share = 2 / max(len(liked) + len(disliked), 2)
+@lru_cache(maxsize=4096)  # votes are many, different verdicts are few
+def _scores(kind: Kind, groups: tuple[tuple[str, ...], ...], both_bad: BothBad) -> tuple[tuple[str, str, float], ...]:
+    if kind == "both_bad" and both_bad == "drop":
+        return ()
+    place = {slot: index for index, group in enumerate(groups) for slot in group}
     return tuple(
-        Row(players[one], players[other], 1.0, share, battle)
-        for one, other in product(sorted(liked), sorted(disliked))
-        if players[one] != players[other]
+        (one, other, _score(place[one], place[other]))
+        for one, other in combinations(sorted(place), 2)
+        if (kind != "best" or groups[0][0] in (one, other)) and (kind != "likes" or place[one] != place[other])
     )
 
 

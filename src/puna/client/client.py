@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -194,7 +195,10 @@ class OllamaClient:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         if self._session is None:
             raise RuntimeError("OllamaClient is used outside its `async with`")
+        data: AsyncIterator[bytes] | bytes | BytesIO | None
         data = orjson.dumps(dict(body)) if isinstance(body, Mapping) else body
+        if isinstance(data, bytes) and len(data) > _UPLOAD_PIECE:
+            data = BytesIO(data)  # pictures: in one piece they would hold up everything else
         url = self.endpoint.url + path
         try:
             asked = self._session.request(method, url, data=data, headers=headers, trace_request_ctx=traced)

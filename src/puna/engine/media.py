@@ -16,7 +16,7 @@ from itertools import islice
 
 from puna.engine import mediachild
 from puna.engine.bodies import sound_format
-from puna.engine.mediachild import COUNT, DONE, HEAD, PICTURE, SOUND
+from puna.engine.mediachild import DONE, HEAD, OUT_PIXELS, OUT_TOTAL, PICTURE, SOUND, START
 from puna.engine.requests import ChatRequest, GenerateRequest
 from puna.engine.types import Props
 from puna.environment import child_environment
@@ -28,13 +28,14 @@ MAX_ITEMS = 16  # pictures and recordings of one request
 MAX_CHILDREN = 2  # at once; the others wait
 
 _SECONDS = 60.0  # for one request, on a machine that is busy
-_LARGEST = 4 * mediachild.OUT_PIXELS  # bytes that an honest child answers with at most
+_LARGEST = 4 * OUT_PIXELS  # bytes that an honest child answers with at most
 
 
 class MediaDecoder:
-    """`environment` is what the children inherit."""
+    """`environment` is what the children inherit; a larger picture is scaled down to `pixels`."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None, *, pixels: int = OUT_PIXELS) -> None:
+        self._pixels = pixels
         self._environment = dict(child_environment() if environment is None else environment)
         self._places = asyncio.Semaphore(MAX_CHILDREN)
 
@@ -61,7 +62,7 @@ class MediaDecoder:
         if len(media) > MAX_ITEMS:
             raise BadRequest(f"at most {MAX_ITEMS} pictures and recordings fit into one request, this has {len(media)}")
         async with self._places:
-            return await _decoded(media, self._environment)
+            return await _decoded(media, min(self._pixels, OUT_TOTAL // max(1, len(media))), self._environment)
 
 
 def check_senses(name: ModelName, props: Props, media: Iterable[bytes]) -> None:
@@ -72,13 +73,13 @@ def check_senses(name: ModelName, props: Props, media: Iterable[bytes]) -> None:
             raise BadRequest(f"{name.full} does not support {sense}")
 
 
-async def _decoded(media: Sequence[bytes], environment: Mapping[str, str]) -> list[bytes]:
+async def _decoded(media: Sequence[bytes], pixels: int, environment: Mapping[str, str]) -> list[bytes]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-P", mediachild.__file__,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
         env=environment, start_new_session=True,
     )  # fmt: skip
-    sending = asyncio.create_task(_send(process, media))
+    sending = asyncio.create_task(_send(process, media, pixels))
     try:
         async with asyncio.timeout(_SECONDS):
             return [await _answer(process, item) for item in media]
@@ -91,10 +92,10 @@ async def _decoded(media: Sequence[bytes], environment: Mapping[str, str]) -> li
         await asyncio.shield(process.wait())
 
 
-async def _send(process: asyncio.subprocess.Process, media: Sequence[bytes]) -> None:
+async def _send(process: asyncio.subprocess.Process, media: Sequence[bytes], pixels: int) -> None:
     assert process.stdin is not None
     with suppress(ConnectionError):  # it ended early, which the reader notices
-        process.stdin.write(COUNT.pack(len(media)))
+        process.stdin.write(START.pack(len(media), pixels))
         for item in media:
             process.stdin.write(HEAD.pack(SOUND if sound_format(item) else PICTURE, len(item)))
             process.stdin.write(item)

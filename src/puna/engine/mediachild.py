@@ -1,9 +1,9 @@
 """What runs in a media process: the pictures and recordings of one request are decoded and written anew (threats T13).
 
 Started as a plain script, so that nothing of Puna is imported; what decodes hostile bytes knows no secret and is
-bounded in memory and time. On stdin stands the number of items, then each item's kind, length and bytes; each answer
-on stdout is `+`, a length and the new file, or `-`, a length and the reason. What no decoder foresaw ends the process,
-which is an answer too.
+bounded in memory and time. On stdin stands the number of items and how many pixels a picture may keep, then each
+item's kind, length and bytes; each answer on stdout is `+`, a length and the new file, or `-`, a length and the reason.
+What no decoder foresaw ends the process, which is an answer too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
-COUNT = struct.Struct("<I")
+START = struct.Struct("<IQ")  # items; pixels of each picture that is written
 HEAD = struct.Struct("<cQ")  # the kind of an item or of an answer, and how many bytes follow
 PICTURE, SOUND = b"p", b"s"
 DONE, REFUSED = b"+", b"-"
@@ -54,12 +54,12 @@ class Refused(Exception):
 def main() -> None:
     _bound()
     source, target = sys.stdin.buffer, sys.stdout.buffer
-    (count,) = COUNT.unpack(source.read(COUNT.size))
+    count, pixels = START.unpack(source.read(START.size))
     for _ in range(count):
         kind, length = HEAD.unpack(source.read(HEAD.size))
         data = source.read(length)
         try:
-            sign, answer = DONE, png(data, OUT_TOTAL // count) if kind == PICTURE else wav(data)
+            sign, answer = DONE, png(data, pixels) if kind == PICTURE else wav(data)
         except Refused as refusal:
             sign, answer = REFUSED, str(refusal).encode()
         target.write(HEAD.pack(sign, len(answer)) + answer)

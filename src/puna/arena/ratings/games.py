@@ -83,6 +83,25 @@ class Games:
         """The same with battle b taken `counts[b]` times: what a resample is."""
         return replace(self, weight=self.weight * counts[self.battle])
 
+    def only(self, rows: slice | NDArray[np.bool_]) -> Games:
+        """Some of the rows; players and battles stay what they were, whether or not they have a row left."""
+        parts = {name: getattr(self, name)[rows] for name in ("first", "second", "battle", "score", "weight")}
+        return replace(self, **parts)
+
+    def unweighted(self) -> Games:
+        return replace(self, weight=np.ones_like(self.weight))
+
+    def battles_by_player(self) -> Indices:
+        """In how many battles each player has a row: a ranking of six is one."""
+        seats = np.concatenate((self.first, self.second)) * self.battles + np.concatenate((self.battle, self.battle))
+        return np.bincount(np.unique(seats) // max(self.battles, 1), minlength=len(self.players))
+
+    def results(self, score: float) -> Indices:
+        """How many rows ended with this score, 1, 0.5 or 0, for each player."""
+        size = len(self.players)
+        as_first = np.bincount(self.first[self.score == score], minlength=size)
+        return np.asarray(as_first + np.bincount(self.second[self.score == 1 - score], minlength=size))
+
     def wins(self) -> Floats:
         """Players × players: the weighted score of the row's player against the column's. All that a fit needs."""
         size = len(self.players)

@@ -1,7 +1,18 @@
-"""The routes of the documented API (contract arena §1.2 to §1.7)."""
+"""All routes: the documented API (contract arena §1.2 to §1.7), what Puna adds to it (§2.2), and the page."""
 
 from starlette.routing import BaseRoute
 
-from puna.arena.routes import chats, models
+from puna.arena.routes import battles, boards, catalog, chats, exchange, models, page, running, sessions, shelves
 
-ROUTES: list[BaseRoute] = [*models.ROUTES, *chats.ROUTES]
+ROUTES: list[BaseRoute] = [
+    *page.ROUTES,
+    *models.ROUTES,
+    *chats.ROUTES,
+    *catalog.ROUTES,
+    *running.ROUTES,
+    *sessions.ROUTES,
+    *shelves.ROUTES,
+    *battles.ROUTES,
+    *boards.ROUTES,
+    *exchange.ROUTES,
+]

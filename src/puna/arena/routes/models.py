@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from puna.arena.failures import DeleteFailed, UpstreamFailed, reason, silent
 from puna.arena.instances import checked_name
@@ -19,14 +19,6 @@ from puna.arena.upstreams import installed
 from puna.client import ClientError, OllamaClient
 from puna.serving.requestlog import note
 from puna.serving.wire import json_response
-
-_WELCOME = (
-    "Puna's arena. Its API is under /api: GET /api/health and /api/models, POST /api/chat and /api/stream_chat.\n"
-)
-
-
-async def welcome(request: Request) -> Response:
-    return PlainTextResponse(_WELCOME)
 
 
 async def health(request: Request) -> Response:
@@ -83,7 +75,6 @@ async def _asking(request: Request, failed: type[UpstreamFailed | DeleteFailed])
 
 
 ROUTES = (
-    get("/", welcome, public=True),
     get("/api/health", health, public=True),
     get("/api/models", models),
     post("/api/pull_model", pull),

@@ -30,6 +30,7 @@ def arena(
 ) -> int:
     """Serve until stopped. Raises `PunaError`; a setting that makes no sense is a `UsageError` (C10)."""
     from puna.arena.config import arena_config, named_endpoints
+    from puna.database import Database, database_url
     from puna.serving.listening import run
     from puna.settings import Settings
 
@@ -38,13 +39,14 @@ def arena(
         settings = Settings(**given)
         config = arena_config(settings, token=_token(token_file), allow_open=allow_open)
         listed = dict(map(_endpoint, endpoints))
+        database = Database(database_url(settings.database))
     except BadRequest as error:
         raise UsageError(str(error)) from None
 
     def prepare(default: Endpoint) -> list[Face]:
         from puna.arena.face import face
 
-        return [face(config, named_endpoints(listed, default), listed_hosts=settings.hosts)]
+        return [face(config, named_endpoints(listed, default), database, listed_hosts=settings.hosts)]
 
     try:
         with _default(embedded=embedded and not listed) as default:

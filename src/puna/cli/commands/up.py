@@ -1,4 +1,4 @@
-"""`puna up`: everything that Puna serves in one process: the runtime, and completions for editors."""
+"""`puna up`: everything that Puna serves in one process: the runtime, completions for editors, and the arena."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, aclosing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,11 +56,10 @@ def up(*, no_auth: bool, show_answer: bool) -> int:
 
     def prepare() -> list[Face]:
         faces = _faces(settings, inside, no_auth=no_auth)
-        editors = faces[1].listener.url if len(faces) > 1 else ""
-        told = (endpoint, inside, editors, show_answer, stopped)
+        told = (endpoint, inside, faces, show_answer, stopped)
         welcomes.append(threading.Thread(target=_welcome, args=told, daemon=True))
         welcomes[0].start()
-        return faces
+        return [face for face in (faces.runtime, faces.editors, faces.arena) if face is not None]
 
     try:
         return run(settings, prepare)
@@ -72,20 +71,65 @@ def up(*, no_auth: bool, show_answer: bool) -> int:
             welcome.join(_POLL_S * 10)  # a thread that writes while Python ends would crash it
 
 
-def _faces(settings: Settings, endpoint: Endpoint, *, no_auth: bool) -> list[Face]:
-    """The runtime, and in front of it the editors' face; without that one where its address is taken."""
+@dataclass(frozen=True, slots=True)
+class _Faces:
+    """What is served; None where a face cannot be, which is said at the start."""
+
+    runtime: Face
+    editors: Face | None
+    arena: Face | None
+
+
+def _faces(settings: Settings, endpoint: Endpoint, *, no_auth: bool) -> _Faces:
+    """The runtime, and in front of it the others."""
     from puna.api.serve import face as runtime
     from puna.code.face import face as completions
 
-    faces = [runtime(settings, no_auth=no_auth, companion=endpoint.api_key)]
+    return _Faces(
+        runtime(settings, no_auth=no_auth, companion=endpoint.api_key),
+        _or_none(
+            lambda: completions(settings, endpoint, no_auth=no_auth),
+            "no completions for editors",
+            "set PUNA_CODE_HOST to another address",
+        ),
+        _or_none(
+            lambda: _arena(settings, endpoint, no_auth=no_auth),
+            "no arena",
+            "`puna arena` starts it alone, on another port with --port",
+        ),
+    )
+
+
+def _or_none(start: Callable[[], Face], without: str, advice: str) -> Face | None:
     try:
-        faces.append(completions(settings, endpoint, no_auth=no_auth))
+        return start()
     except PunaError as error:
-        note(f"Warning: no completions for editors: {error}; set PUNA_CODE_HOST to another address")
-    return faces
+        note(f"Warning: {without}: {error}; {advice}")
+        return None
 
 
-def _welcome(endpoint: Endpoint, inside: Endpoint, editors: str, show_answer: bool, stopped: threading.Event) -> None:
+def _arena(settings: Settings, endpoint: Endpoint, *, no_auth: bool) -> Face:
+    """Its callers may do what this process may: where the runtime asks for keys, it asks for its token.
+
+    Without one of its own that is `PUNA_API_KEY`, if this opens everything. Raises `PunaError` without any.
+    """
+    from puna.arena.config import arena_config, named_endpoints
+    from puna.arena.face import face
+    from puna.database import Database, database_url
+    from puna.keys import EVERY_RIGHT, KeyFile, Keyring
+
+    own = settings.api_key.get_secret_value() if settings.api_key else ""
+    keys = Keyring(KeyFile(settings.keys), own)
+    caller = None if settings.arena_token else keys.identify(own.encode(errors="surrogateescape"))
+    token = own if caller is not None and caller.rights == EVERY_RIGHT else ""
+    config = arena_config(settings, token=token, allow_open=no_auth)
+    if keys.needed and not config.token:
+        raise PunaError("this server asks for keys, but WEB_CHAT_TOKEN, the arena's own secret, is not set")
+    database = Database(database_url(settings.database))
+    return face(config, named_endpoints({}, endpoint), database, listed_hosts=settings.hosts)
+
+
+def _welcome(endpoint: Endpoint, inside: Endpoint, faces: _Faces, show_answer: bool, stopped: threading.Event) -> None:
     """`endpoint` is as other programs see it, `inside` with the key of this process."""
     with _without_request_log():
         if not _wait(endpoint, stopped):
@@ -102,9 +146,12 @@ def _welcome(endpoint: Endpoint, inside: Endpoint, editors: str, show_answer: bo
         print(f"\nPuna runs at {endpoint.url} (stop it with Ctrl-C).", flush=True)
         if model:
             print(f"Chat in another terminal:  {_command(endpoint)} run {printable(model)}", flush=True)
+        if faces.arena:
+            print(f"Compare models in a browser at {faces.arena.listener.url}", flush=True)
         print(f"Its API is described at {endpoint.url}/openapi.json", flush=True)
-        if editors:
-            print(f"Editors complete at {editors} (docs/editors.md has the settings to paste).", flush=True)
+        if faces.editors:
+            told = f"Editors complete at {faces.editors.listener.url} (docs/editors.md has the settings to paste)."
+            print(told, flush=True)
 
 
 @contextmanager

@@ -1,0 +1,57 @@
+"""Which models an endpoint has in memory: what a person waits for, and how much context there is (arena §2.1, §2.9)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from time import monotonic
+
+from puna.arena.metrics import counter
+from puna.arena.upstreams import PROBE_S, Upstreams
+from puna.client import ClientError
+
+EACH_S = 0.5  # a look is believed for so long
+
+_Found = Mapping[str, int | None] | None
+
+
+class Residents:
+    """Columns that ask at the same time share one look."""
+
+    def __init__(self, upstreams: Upstreams) -> None:
+        self._upstreams = upstreams
+        self._looks: dict[str, tuple[float, asyncio.Task[_Found]]] = {}  # by endpoint: when, and what
+
+    async def has(self, endpoint: str, model: str) -> bool | None:
+        """None when the endpoint does not say."""
+        began, look = self._looks.get(endpoint, (0.0, None))
+        if look is None or (look.done() and monotonic() - began > EACH_S):
+            look = asyncio.create_task(self._look(endpoint))
+            self._looks[endpoint] = (monotonic(), look)
+        found = await asyncio.shield(look)
+        return None if found is None else _tagged(model) in found
+
+    def n_ctx(self, endpoint: str, model: str) -> int | None:
+        """Tokens that fit into its context, by the last look."""
+        _, look = self._looks.get(endpoint, (0.0, None))
+        found = look.result() if look is not None and look.done() and not look.cancelled() else None
+        return found.get(_tagged(model)) if found else None
+
+    async def close(self) -> None:
+        looks = [look for _, look in self._looks.values()]
+        for look in looks:
+            look.cancel()
+        await asyncio.gather(*looks, return_exceptions=True)
+
+    async def _look(self, endpoint: str) -> _Found:
+        try:
+            async with asyncio.timeout(PROBE_S):
+                models = await self._upstreams.client(endpoint).ps()
+        except (ClientError, TimeoutError):
+            return None
+        return {_tagged(str(model.get("name"))): counter(model, "context_length") for model in models}
+
+
+def _tagged(model: str) -> str:
+    """Names without a tag mean the latest one."""
+    return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
