@@ -97,13 +97,20 @@ def inherited(**changes: str) -> dict[str, str]:
 
 
 def child_environment() -> dict[str, str]:
-    """The allow-listed environment of an engine process: no keys, no tokens (threats T26)."""
-    return {name: os.environ[name] for name in _CHILD_VARIABLES if name in os.environ}
+    """The allow-listed environment of an engine process: no keys, no tokens (threats T26).
+
+    Its threads soon sleep while they wait for each other, unless the person says otherwise (docs/decisions/0013).
+    """
+    given = {name: os.environ[name] for name in _CHILD_VARIABLES if name in os.environ}
+    return given if "OMP_WAIT_POLICY" in given else {"GOMP_SPINCOUNT": _SPINS, **given}
+
+
+_SPINS = "300"
 
 
 _CHILD_VARIABLES = (
     "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "LANG", "LC_ALL", "TZ",
     "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
     "GGML_VK_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "HSA_OVERRIDE_GFX_VERSION",
-    "OMP_NUM_THREADS", "SYSTEMROOT",
+    "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "SYSTEMROOT",
 )  # fmt: skip
