@@ -4,7 +4,8 @@
 #   node.sh npm ci
 #   node.sh node program.mjs
 #
-# The package lands in .make/node, once. The machine's own Node counts from version 20.19 on, and with npm beside it.
+# The package lands in .make/node, once, by the pip of .venv or of the interpreter that PAGE_PYTHON names. The machine's own
+# Node counts from version 20.19 on, and with npm beside it.
 set -eu
 
 house=$(dirname "$0")/..
@@ -21,7 +22,7 @@ if ! fits; then
   if ! [ -x "$programs/node" ]; then
     echo "Installing Node.js into .make/node ..." >&2
     rm -rf "$packaged" "$packaged.part"
-    "$house/.venv/bin/python" -m pip --disable-pip-version-check --quiet install --require-hashes \
+    "${PAGE_PYTHON:-$house/.venv/bin/python}" -m pip --disable-pip-version-check --quiet install --require-hashes \
       -r "$house/requirements/node.txt" --target "$packaged.part" >&2 || {
       echo "Node.js 20.19 or newer with npm is needed and could not be installed; Debian and Ubuntu: apt install npm" >&2
       exit 1

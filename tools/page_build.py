@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,4 +23,4 @@ class PageBuild(BuildHookInterface[Any]):
             return
         for command in (["ci"], ["run", "build"]):
             npm = ["sh", "../tools/node.sh", "npm", *command, "--silent"]
-            subprocess.run(npm, cwd=house / "web", check=True)
+            subprocess.run(npm, cwd=house / "web", env={**os.environ, "PAGE_PYTHON": sys.executable}, check=True)

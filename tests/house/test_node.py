@@ -35,9 +35,9 @@ class House:
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         command = ["/bin/sh", str(self.folder / "tools/node.sh"), *arguments]
-        environment = {"PATH": str(self.folder / "bin")}
+        environment = {"PATH": str(self.folder / "bin"), **more}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False)
 
 
@@ -76,6 +76,11 @@ def test_a_node_that_is_too_old_does_not_count(house: House) -> None:
     house.program("bin/npm", "exit 0")
     house.program("bin/node", "exit 1")
     assert house.run("node", "program.mjs").stdout == "packaged program.mjs\n"
+
+
+def test_whoever_builds_a_wheel_has_an_interpreter_of_their_own(house: House) -> None:
+    (house.folder / ".venv/bin/python").rename(house.folder / "other")
+    assert house.run("npm", "ci", PAGE_PYTHON=str(house.folder / "other")).stdout == "packaged npm ci\n"
 
 
 def test_half_an_installation_is_made_anew(house: House) -> None:

@@ -26,7 +26,7 @@ _AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.mi
 _SERIOUS = ("serious", "critical")
 _START_S = 20
 
-expect.set_options(timeout=5_000)
+expect.set_options(timeout=15_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def visiting(
 ) -> Iterator[Visit]:
     """A window. At its end: nothing was complained about, and nothing was asked for elsewhere (R8, R9)."""
     with browsing(opened, scheme=scheme, width=width, height=height) as visit:
-        visit.page.set_default_timeout(5_000)
+        visit.page.set_default_timeout(15_000)
         yield visit
         assert visit.complaints == []
         assert [url for url in visit.requests if not url.startswith((f"{site.url}/", "data:", "blob:"))] == []

@@ -123,24 +123,27 @@ def test_the_lists_are_two_links(site: Site, visit: Visit) -> None:
     expect(visit.page.get_by_role("link", name="Start a battle")).to_be_visible()
 
 
-def test_everything_can_be_taken_along_in_every_format(site: Site, visit: Visit) -> None:
+STARTS = {"json": b"{", "csv": b"tstamp,", "jsonl": b"{", "md": b"#", "html": b"<!doctype html>"}
+
+
+@pytest.mark.parametrize(
+    ("what", "forms"), [("all", "json md html"), ("sessions", "json md html"), ("votes", "json csv jsonl md html")]
+)
+def test_everything_can_be_taken_along_in_every_format(site: Site, visit: Visit, what: str, forms: str) -> None:
+    """Few files per page: beyond ten in a burst, Chromium takes further ones for an attack and drops them."""
     site.upstream.models["beta:2b"] = Talker(["Good day."])
     api, page = Api(site), visit.page
     api.session("Why is the sky blue?")
     api.json("POST", f"battles/{api.battle('Which is better?')}/vote", {"choice": "A"})
-    starts = {"json": b"{", "csv": b"tstamp,", "jsonl": b"{", "md": b"#", "html": b"<!doctype html>"}
-    seen = set()
     page.goto(site.at("history"))
-    for what in ("all", "sessions", "votes"):
-        page.get_by_role("combobox", name="What").select_option(what)
-        formats = page.get_by_role("combobox", name="Format").locator("option")
-        for form in formats.evaluate_all("all => all.map(one => one.value)"):
-            saved = exported(page, what, form)
-            assert saved.suggested_filename == f"puna-arena-{what}.{form}"
-            assert Path(saved.path()).read_bytes().startswith(starts[form])
-            seen.add(form)
-    assert seen == set(starts)
-    expect(page.get_by_text("Saved as puna-arena-votes.html")).to_be_visible()
+    page.get_by_role("combobox", name="What").select_option(what)
+    formats = page.get_by_role("combobox", name="Format").locator("option")
+    assert formats.evaluate_all("all => all.map(one => one.value)") == forms.split()
+    for form in forms.split():
+        saved = exported(page, what, form)
+        assert saved.suggested_filename == f"puna-arena-{what}.{form}"
+        assert Path(saved.path()).read_bytes().startswith(STARTS[form])
+        expect(page.get_by_text(f"Saved as puna-arena-{what}.{form}")).to_be_visible()
 
 
 def test_a_file_without_anything_is_not_made(site: Site, visit: Visit) -> None:

@@ -49,7 +49,7 @@ def test_a_vote_that_was_just_given_is_on_the_board(site: Site, visit: Visit) ->
     reveal = api.json("POST", f"battles/{battle}/vote", {"choice": "B"})["reveal"]
     visit.page.get_by_role("button", name="Refresh").click()
     first = lines(visit.page).first
-    expect(first).to_contain_text(reveal["B"]["rated"].partition("__")[0])
+    expect(first).to_contain_text(reveal["B"]["instance"]["model"])
     expect(first).to_contain_text("T=0.7 P=0.9 K=40")
     expect(first).to_contain_text("1–0–0")
     expect(first).to_contain_text("1,145")  # the golden vector of one win (§2.5)

@@ -71,17 +71,21 @@ export interface Player {
 
 const SETTINGS = /^(.+?)__([\d.]+)_([\d.]+)_(\d+)_([\d.]+)_(-?\d+)_(\d+)(.*)$/;
 
-/** `llama3_2_3b__0.7_0.9_40_1.1_-1_0` → `llama3_2_3b`, `T=0.7 P=0.9 K=40`. Any other name is a title. */
-export function player(name: string): Player {
+/**
+ * `llama3_2_3b__0.7_0.9_40_1.1_-1_0` → `llama3.2:3b`, `T=0.7 P=0.9 K=40`. Any other name is a title.
+ * An id has no dots and colons: they come from the names of `models`, where one of them fits.
+ */
+export function player(name: string, models: readonly { name: string }[] = []): Player {
   const found = SETTINGS.exec(name);
   if (!found) return { title: name, detail: '' };
-  const [, title = '', t, p, k, repeat, most, seed, rest = ''] = found;
+  const [, model = '', t, p, k, repeat, most, seed, rest = ''] = found;
   const others = [
     repeat === '1.1' ? '' : `R=${repeat}`,
     most === '-1' ? '' : `M=${most}`,
     seed === '0' ? '' : `S=${seed}`,
     rest.replace(/^__/, '#').replace('__', ' #'),
   ];
+  const title = models.find((one) => one.name.replace(/[^\w-]/g, '_') === model)?.name ?? model;
   return { title, detail: [`T=${t}`, `P=${p}`, `K=${k}`, ...others].filter(Boolean).join(' ') };
 }
 
