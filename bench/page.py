@@ -1,4 +1,4 @@
-"""How quick the arena's page is: contract arena §2.13 R1, and the issue's "first painted token".
+"""How quick the arena and its page are: contract arena S7, §2.13 R1, and the issue's "first painted token".
 
 A stub upstream and the arena run in a thread, Debian's Chromium in front of them, as the tests have it. The browser
 draws on the same cores that the servers work on, so a frame that is late here is late for either reason.
@@ -28,6 +28,7 @@ TOKENS = 600  # of each column
 LATE_MS = 50
 
 FRAMES_GOAL = Goal(0, "at most")
+MEDIAN_GOAL, WORST_GOAL = Goal(20, "at most"), Goal(100, "at most")  # S7, ms
 
 # Stamps every frame, and the first frame after each text that begins with "first-" was put into the page.
 _WATCH = """
@@ -68,15 +69,47 @@ def _measure(times: int) -> list[Figure]:
     models = {
         "announcer:1b": Talker(announcer, tokens=1),  # type: ignore[arg-type]  # a script that is made as it is read
         "steady:1b": Talker(list(_steadily()), tokens=TOKENS),
+        "stamped:1b": Talker(lambda _: _stamped(), tokens=TOKENS),  # type: ignore[arg-type, return-value]
     }
     with arena(Upstream(models)) as site, browser() as opened:
-        return [*_first_token(site, opened, announcer, times), *_frames(site, opened, times)]
+        return [
+            *_relay(site, times),
+            *_first_token(site, opened, announcer, times),
+            *_frames(site, opened, times),
+        ]
 
 
 def _steadily() -> Iterator[Step]:
     for number in range(TOKENS):
         yield f"word{number} " if number % 12 else "\n\n- **item** "
         yield 1 / RATE
+
+
+def _stamped() -> Iterator[Step]:
+    """Each token says when it left."""
+    for _ in range(TOKENS):
+        yield f"{time.time()} "
+        yield 1 / RATE
+
+
+def _relay(site: Site, times: int) -> list[Figure]:
+    """S7: how much later than the upstream wrote it a client of the API has a token."""
+    medians, worst = [], []
+    instances = [{"model": "stamped:1b", "temperature": 0.5 + number / 10} for number in range(COLUMNS)]
+    for _ in range(times):
+        delays = []
+        with _post(site, "/api/stream_chat", {"message": "Go on.", "model_instances": instances}) as response:
+            for line in response:
+                token = json.loads(line)["token"] if line.strip() else ""
+                delays += [(time.time() - float(stamp)) * 1000 for stamp in token.split()]
+        assert len(delays) == COLUMNS * TOKENS
+        medians.append(median(delays))
+        worst.append(sorted(delays)[round(len(delays) * 0.99)])
+    case = f"{COLUMNS} columns of {RATE} tokens/s"
+    return [
+        Figure("S7 delay of a token, median", case, "alone", "ms", medians, goal=MEDIAN_GOAL),
+        Figure("S7 delay of a token, 99 %", case, "alone", "ms", worst, goal=WORST_GOAL),
+    ]
 
 
 def _first_token(site: Site, opened: Browser, announcer: Announcer, times: int) -> list[Figure]:
