@@ -32,7 +32,7 @@ async def measure(home: Home, subject: Subject, *, times: int) -> list[Figure]:
     four: list[float] = []
     with home.serving(subject, slots=SETTINGS, context=CONTEXT) as runtime:
         port = free_port()
-        environment = {"OLLAMA_HOST": runtime.url}
+        environment = {"PUNA_HOST": runtime.url}
         arguments = ("--port", str(port), "--no-embedded")
         home_of_arena = runtime.home / "arena"
         arena = Server(runtime.models, home_of_arena, environment, arguments, command="arena", port=port)
@@ -47,7 +47,7 @@ async def measure(home: Home, subject: Subject, *, times: int) -> list[Figure]:
 
 
 async def _ask(session: aiohttp.ClientSession, subject: Subject, settings: int) -> float:
-    """Milliseconds until all answers are there."""
+    """Milliseconds until all answers are there. A question that one of them answers briefly does not count."""
     body = {
         "message": f"Question {next(_numbers)}: tell me a long story about a llama.",
         "model_instances": [_instance(subject, number) for number in range(settings)],
@@ -57,8 +57,7 @@ async def _ask(session: aiohttp.ClientSession, subject: Subject, settings: int) 
         answer = await response.json()
     took = (perf_counter() - began) * 1000
     await asyncio.sleep(0.1)  # until the slots are free for certain
-    assert _tokens(answer) == [LENGTH] * settings, answer
-    return took
+    return took if _tokens(answer) == [LENGTH] * settings else await _ask(session, subject, settings)
 
 
 def _instance(subject: Subject, number: int) -> dict[str, object]:
