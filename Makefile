@@ -55,6 +55,7 @@ soak: $(VENV)/.dev ## the long fault runs that `make test` leaves out
 lock: $(UV) ## write requirements/ anew from pyproject.toml (UPGRADE=1: newest versions)
 	$(LOCK) --group build --output-file requirements/run.txt
 	$(LOCK) --group dev --constraints requirements/run.txt --output-file requirements/dev.txt
+	@for lock in web $(CLIENT); do (cd $$lock && sh $(CURDIR)/tools/node.sh sh $(CURDIR)/tools/npm_lock.sh); done
 
 clean: ## remove .venv, caches and build results
 	rm -rf $(VENV) .make dist web/node_modules $(CLIENT)/node_modules $(dir $(PAGE)) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis

@@ -66,3 +66,4 @@ def test_every_package_of_a_javascript_lock_has_a_version_and_a_hash_but_no_addr
     assert packages
     assert [name for name, entry in packages.items() if not {"version", "integrity"} <= entry.keys()] == []
     assert [name for name, entry in packages.items() if "resolved" in entry] == []
+    assert re.findall(r"https?://[^\"]+", lock.read_text(encoding="utf-8")) == [], "run `make lock`: npm adds sponsors"
