@@ -112,9 +112,14 @@ class Server:
         assert self.process is not None
         return [child for child in psutil.Process(self.process.pid).children(recursive=True) if child.is_running()]
 
-    def crashes(self) -> int:
-        """How many runners have ended without being told to; one that made room for another does not count."""
-        return self.log.count("left by itself")
+    def lives(self, model: str) -> tuple[int, list[str]]:
+        """Equal as long as no runner ended without being told to and `model` was not loaded again.
+
+        Runners of other models may make room meanwhile, so processes say less.
+        """
+        loads = f'puna_load_seconds_count{{model="{model}:latest"}}'
+        lines = self.get("/metrics").body.decode().splitlines()
+        return self.log.count("left by itself"), [line for line in lines if line.startswith(loads)]
 
     def get(self, path: str, **headers: str) -> Answer:
         return self.request("GET", path, headers=headers)

@@ -181,18 +181,12 @@ def test_V31_a_killed_runner_ends_the_stream_in_an_error_line(server: Server) ->
 
 def test_V32_a_client_that_leaves_does_not_unload(server: Server) -> None:
     server.post("/api/generate", {"model": "M"})
-    loads = _loads(server)
+    lives = server.lives("M")
     lines = server.stream("/api/generate", {**HI, "options": {"num_predict": 5000}})
     next(lines)
     lines.close()
     assert server.post("/api/generate", {**HI, "stream": False}).status == 200
-    assert _loads(server) == loads
-
-
-def _loads(server: Server) -> list[str]:
-    """The lines of `/metrics` that count how often a request had to wait for model M to be loaded."""
-    lines = server.get("/metrics").body.decode().splitlines()
-    return [line for line in lines if line.startswith("puna_load_seconds_count") and '"M:latest"' in line]
+    assert server.lives("M") == lives
 
 
 def test_lines_are_compact_json(server: Server) -> None:

@@ -55,7 +55,7 @@ def test_a_killed_runner_is_an_error_line_and_a_new_runner(crashing: Server) -> 
 
 @pytest.mark.timeout(300)
 def test_a_killed_server_leaves_no_runner_and_loses_no_model(crashing: Server) -> None:
-    for _ in range(8):
+    for _ in range(20):
         kill_the_server(crashing)
     assert crashing.post("/api/generate", SHORT).json["done"] is True
 

@@ -24,7 +24,7 @@ NATIVE = ("/api/generate", "/api/chat", "/api/embed", "/api/embeddings")
 OPENAI = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 MESSAGES = ("/v1/messages", "/v1/messages/count_tokens")
 INFERENCE = (*NATIVE, *OPENAI, *MESSAGES, "/v1/responses", "/api/tokenize", "/api/detokenize")
-EXAMPLES = 20  # per operation and mode
+EXAMPLES = 40  # per operation and mode
 ANSWER_S = 20  # an answer that takes longer is a hang
 
 ALLOWED_500 = [

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
 from puna.code.completer import Completer
+from puna.code.types import CompletionRequest
 from tests.code.asking import complete, completing
 from tests.code.scripted import Scripted
 
@@ -112,16 +115,14 @@ async def test_U4_the_same_question_has_the_same_answer() -> None:
 
 
 async def test_a_superseded_answer_is_no_suggestion() -> None:
-    import asyncio
-
     gate = asyncio.Event()
     server = Scripted(script=["sum", gate, "(values)"])
     async with completing(server) as completer:
-        older = asyncio.create_task(shown(completer, PREFIX, session="s"))
-        while not server.lines:
-            await asyncio.sleep(0.002)
-        newer = asyncio.create_task(shown(completer, "x = ", session="s"))
-        assert "sum".startswith(await older)  # what had come by then
+        asked = completer.complete(CompletionRequest(PREFIX, SUFFIX, session="s"))
+        async with aclosing(asked) as older:
+            assert (await anext(older)).text == "sum"  # it is on the screen
+            newer = asyncio.create_task(shown(completer, "x = ", session="s"))
+            assert "".join([piece.text async for piece in older]) == ""
         gate.set()
         await newer
         await shown(completer, PREFIX, session="s")
