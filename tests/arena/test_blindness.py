@@ -83,8 +83,13 @@ class Recorder:
         return reply
 
 
+GATES: dict[str, asyncio.Event] = {}
+"""Prompts whose answers begin when the test says so."""
+
+
 def played(body: Json) -> Script:
-    return SCRIPTS[body["model"]]
+    script, gate = SCRIPTS[body["model"]], GATES.get(body["messages"][-1]["content"])
+    return [gate, *script] if gate else script
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -95,14 +100,16 @@ async def opened() -> AsyncIterator[Door]:
 
 
 async def fought(recorder: Recorder, models: list[str], early: str) -> str:
-    """A battle up to the vote, looked at from all sides and touched too early."""
-    body = {"prompt": TEXTS[0], "model_instances": [{"model": name} for name in models]}
+    """A battle up to the vote, looked at from all sides and touched before there is an answer."""
+    prompt = f"{TEXTS[0]} ({len(GATES)})"
+    gate = GATES[prompt] = asyncio.Event()
+    body = {"prompt": prompt, "model_instances": [{"model": name} for name in models]}
     battle_id: str = (await recorder.ask("POST", PATH, body)).json["id"]
-    await asyncio.gather(
-        recorder.ask("GET", f"{PATH}/{battle_id}/events"),
-        recorder.ask("GET", f"{PATH}/{battle_id}"),
-        recorder.ask("POST", f"{PATH}/{battle_id}/{early}", {"prompt": "And?", "choice": "A"}),
-    )
+    watching = asyncio.create_task(recorder.ask("GET", f"{PATH}/{battle_id}/events"))
+    await recorder.ask("GET", f"{PATH}/{battle_id}")
+    await recorder.ask("POST", f"{PATH}/{battle_id}/{early}", {"prompt": "And?", "choice": "A"})
+    gate.set()
+    await watching
     for path in (f"{PATH}/{battle_id}", f"{PATH}/{battle_id}/events", f"{PATH}?limit=3"):
         await recorder.ask("GET", path)
     for wrong in ({"choice": "Z"}, {"choice": "A", "note": 1}):

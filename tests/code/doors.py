@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import aiohttp
 
 from puna.client import Endpoint, OllamaClient
 from puna.code.app import build_app
@@ -18,68 +15,24 @@ from puna.code.completer import Completer
 from puna.code.config import WireConfig
 from puna.code.types import CodeConfig
 from puna.keys import KeyFile, Keyring
-from puna.serving.listening import Face, _config, _Server, listen
+from puna.serving.listening import Face, listen
 from puna.serving.methods import AnyCaseMethods
 from puna.serving.origins import LOOPBACK_ORIGINS, Origins
+from tests import doors
 from tests.code.scripted import Scripted, upstream
+from tests.doors import Reply
+
+__all__ = ["Door", "Json", "Reply", "door", "door_to"]
 
 Json = dict[str, Any]
 
 NO_FOLDER = Path("/nonexistent")  # holds no keys
 
 
-@dataclass(frozen=True)
-class Reply:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        return self.body.decode()
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def lines(self) -> list[Any]:
-        """NDJSON: every line an object."""
-        return [json.loads(line) for line in self.body.splitlines()]
-
-    @property
-    def events(self) -> list[Any]:
-        """Server-sent events: objects, and "[DONE]" as it stands."""
-        parts = self.text.split("\n\n")
-        assert parts.pop() == "", self.text
-        assert all(part.startswith("data: ") and "\n" not in part for part in parts), self.text
-        return [part if part == "[DONE]" else json.loads(part) for part in (one[6:] for one in parts)]
-
-
 @dataclass
-class Door:
-    port: int
+class Door(doors.Door):
     model: Scripted
     completer: Completer
-    session: aiohttp.ClientSession
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    async def request(self, method: str, path: str, body: object = None, **headers: str) -> Reply:
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with self.session.request(method, self.url + path, data=data, headers=sent) as response:
-            lowered = {name.lower(): value for name, value in response.headers.items()}
-            return Reply(response.status, lowered, await response.read())
-
-    async def get(self, path: str, **headers: str) -> Reply:
-        return await self.request("GET", path, **headers)
-
-    async def post(self, path: str, body: object, **headers: str) -> Reply:
-        return await self.request("POST", path, body, **headers)
 
     async def raw(self, request: bytes, *, parts: int = 1) -> bytes:
         """Bytes on the wire as they are, in so many pieces; the answer until the server closes."""
@@ -113,18 +66,9 @@ async def door_to(
         keys=Keyring(KeyFile(NO_FOLDER), key or None),
         loopback=True,
     )
-    server = _Server(_config(Face(app, listener, AnyCaseMethods)))
-    serving = asyncio.create_task(server.serve(sockets=[listener.socket]))
     headers = {"Accept": "*/*", "User-Agent": "editor/1", "Content-Type": "text/plain"}
-    try:
-        while not server.started:
-            assert not serving.done(), serving
-            await asyncio.sleep(0.005)
-        async with aiohttp.ClientSession(headers=headers) as session:
-            yield Door(listener.port, model, app.state.completer, session)
-    finally:
-        server.should_exit = True
-        await serving
+    async with doors.served(Face(app, listener, AnyCaseMethods), headers) as session:
+        yield Door(listener.port, session, model, app.state.completer)
 
 
 @asynccontextmanager

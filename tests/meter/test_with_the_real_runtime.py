@@ -68,7 +68,7 @@ async def test_rounds_depths_and_users_on_the_real_engine(runtime: Server) -> No
 
 
 async def test_a_model_through_openais_routes(runtime: Server) -> None:
-    (result,) = await measured(runtime, Plan((ASK,), SETTINGS), "tiny:latest", native=False)
+    (result,) = await measured(runtime, Plan((ASK,), SETTINGS), SMOLLM2, native=False)
     (record,) = result.cells[0].records
     assert (record.error, record.server.output_tokens, record.basis) == (None, 8, "server")
     decode = summary(result.cells[0], "decode")
