@@ -150,7 +150,7 @@ def test_both_faces_say_where_they_are_and_end_together(runtime: Server, editors
     assert f"Editors complete at {editors.url} " in runtime.log
 
 
-def test_explain_and_check_look_at_the_model(
+def test_D8_explain_and_check_look_at_the_model(
     runtime: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PUNA_HOST", f"127.0.0.1:{runtime.port}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from puna.arena.failures import Refused
@@ -30,16 +30,21 @@ def read_page(query: Mapping[str, str]) -> Page:
     return Page(int(limit), read_moment(query, "before"))
 
 
-def read_moment(query: Mapping[str, str], name: str) -> datetime | None:
-    """ISO 8601, in UTC where nothing else is said. None where it is absent or empty."""
+def read_moment(query: Mapping[str, str], name: str, *, whole_day: bool = False) -> datetime | None:
+    """ISO 8601, in UTC where nothing else is said; None where it is absent or empty.
+
+    A date alone begins its day, or with `whole_day` includes it.
+    """
     given = query.get(name)
     if not given:
         return None
     try:
         found = datetime.fromisoformat(given.replace(" ", "+"))  # which it was before the query was read
+        if whole_day and len(given) <= len("2026-11-23"):
+            found += timedelta(days=1)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Refused(f"Invalid {name}: must be a time in ISO 8601") from None
+        raise Refused(f"Invalid {name}: must be a date or a time in ISO 8601") from None
 
 
 def read_text(body: Mapping[str, Any], name: str, longest: int = TEXT) -> str | None:

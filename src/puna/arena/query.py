@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar, get_args
 
 from puna.arena.ballots import Filters, Unit, Voter
 from puna.arena.board import DEFAULT_FILTERS, DEFAULT_METHOD, Method
 from puna.arena.failures import Refused
+from puna.arena.fields import read_moment
 from puna.arena.verdicts import BothBad
 
 Choice = TypeVar("Choice", bound=str)
@@ -37,8 +37,8 @@ def read_query(query: Mapping[str, str]) -> Query:
         category=_text(query, "category"),
         prompt_set=_text(query, "set"),
         language=_text(query, "language"),
-        since=_moment(query, "from"),
-        until=_moment(query, "to", whole_day=True),
+        since=read_moment(query, "from"),
+        until=read_moment(query, "to", whole_day=True),
         soft_leaks=switch(query, "leaked", default=True),
         fast=switch(query, "fast", default=True),
         min_games=_count(query, "min_games"),
@@ -81,20 +81,6 @@ def _count(query: Mapping[str, str], name: str) -> int:
     if not (given.isascii() and given.isdigit() and len(given) <= len(str(_MOST_GAMES)) and int(given) <= _MOST_GAMES):
         raise Refused(f"Invalid {name}: must be an integer between 0 and {_MOST_GAMES}")
     return int(given)
-
-
-def _moment(query: Mapping[str, str], name: str, *, whole_day: bool = False) -> datetime | None:
-    """ISO 8601, in UTC where nothing else is said. A date alone begins its day, or with `whole_day` includes it."""
-    given = query.get(name)
-    if not given:
-        return None
-    try:
-        found = datetime.fromisoformat(given)
-        if whole_day and len(given) <= len("2026-11-23"):
-            found += timedelta(days=1)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Refused(f"Invalid {name}: must be a date or a time in ISO 8601") from None
 
 
 def _anchor(query: Mapping[str, str]) -> tuple[str, float] | None:

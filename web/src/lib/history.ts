@@ -1,5 +1,6 @@
 // What is kept: sessions and battles in words, and the files that they can be taken along in.
 
+import { decision } from './battle/words';
 import type { BattleSummary } from './wire';
 
 export const battleSlots = ({ slots, reveal }: BattleSummary): string =>
@@ -7,12 +8,7 @@ export const battleSlots = ({ slots, reveal }: BattleSummary): string =>
 
 /** How a battle ended, or what it waits for. */
 export function outcome({ state, verdict }: BattleSummary): string {
-  if (verdict && state === 'voted') {
-    if (verdict.kind === 'tie') return 'Tie';
-    if (verdict.kind === 'both_bad') return 'Both bad';
-    if (verdict.kind === 'best') return `${verdict.groups[0]?.join(', ')} better`;
-    return verdict.groups.map((group) => group.join(' = ')).join(' > ');
-  }
+  if (verdict && state === 'voted') return decision(verdict);
   const words = {
     streaming: 'Running',
     ready: 'Waits for your vote',
