@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -67,6 +68,22 @@ def test_T19_where_keys_are_needed_there_is_no_arena_without_a_secret(tmp_path: 
         assert said(running, "Warning: no arena: this server asks for keys, but WEB_CHAT_TOKEN")
         said(running, "Puna runs at ")
         assert "in a browser" not in running.log
+
+
+def test_T19_a_key_that_is_made_later_closes_an_arena_without_a_secret(tmp_path: Path) -> None:
+    with started(tmp_path, PUNA_KEYS=str(tmp_path / "keys")) as running:
+        url = said(running, r"Compare models in a browser at (http://127\.0\.0\.1:\d+)\n")[1]
+        with urlopen(f"{url}/api/arena/models") as reply:
+            assert reply.status == 200
+        KeyFile(tmp_path / "keys").create("somebody", EVERY_RIGHT)
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"{url}/api/arena/models")
+        assert refused.value.code == 403
+        assert json.load(refused.value) == {
+            "error": "This server asks for keys now: set WEB_CHAT_TOKEN and start it again"
+        }
+        with urlopen(f"{url}/api/health") as reply:
+            assert reply.status == 200
 
 
 def test_an_address_that_is_taken_is_no_reason_not_to_start(tmp_path: Path) -> None:

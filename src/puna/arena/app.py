@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -39,7 +39,13 @@ SAFETY = {
 
 
 def build_app(
-    endpoints: Mapping[str, Endpoint], config: ArenaConfig, hosts: Hosts, database: Database, *, page: Path = BUILT
+    endpoints: Mapping[str, Endpoint],
+    config: ArenaConfig,
+    hosts: Hosts,
+    database: Database,
+    *,
+    page: Path = BUILT,
+    locked: Callable[[], bool] = lambda: False,
 ) -> Starlette:
     """The ASGI application in front of the endpoints, the first of them the default.
 
@@ -59,7 +65,7 @@ def build_app(
     )
     app.router.redirect_slashes = False
     app.state.arena = arena
-    app.state.gate = Gate(hosts, config.cors, config.token)
+    app.state.gate = Gate(hosts, config.cors, config.token, locked)
     app.state.page = page_files(page)
     if config.cors:
         app.add_middleware(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from puna.arena.app import build_app
@@ -25,13 +25,14 @@ def face(
     *,
     listed_hosts: str = "",
     page: Path = BUILT,
+    locked: Callable[[], bool] = lambda: False,
 ) -> Face:
     """The arena at its address, bound, in front of `endpoints`. Raises `PunaError` when the address cannot be had.
 
-    The database is its own from now on: it is closed with it.
+    The database is its own from now on: it is closed with it. While it is `locked`, an arena without a token is closed.
     """
     listener = listen(config.host, config.port)
-    app = build_app(endpoints, config, listener.hosts(listed_hosts), database, page=page)
+    app = build_app(endpoints, config, listener.hosts(listed_hosts), database, page=page, locked=locked)
     access = "with a token" if config.token else "no token needed"
     upstreams = ", ".join(endpoint.url for endpoint in endpoints.values())
     log.info("arena at %s from %s, open to %s, %s", listener.url, upstreams, listener.reach, access)

@@ -5,6 +5,7 @@ It stands inside the routes, since the contract answers unknown paths and wrong 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hmac import compare_digest
 
@@ -20,6 +21,8 @@ class Gate:
     hosts: Hosts
     cors: frozenset[str]
     token: str
+    locked: Callable[[], bool] = lambda: False
+    """Whether a secret is asked for that nobody has: keys were made for the runtime after this arena had started."""
 
     def check(self, headers: Headers, *, public: bool) -> None:
         """Raises `ArenaError` with 403 or 401. A `public` route needs no token and may be linked to."""
@@ -32,6 +35,8 @@ class Gate:
             raise ArenaError("Origin not allowed", status=403)
         if self.token and not public:
             self._check_token(headers.getlist("authorization"))
+        elif not public and self.locked():
+            raise ArenaError("This server asks for keys now: set WEB_CHAT_TOKEN and start it again", status=403)
 
     def _check_token(self, sent: list[str]) -> None:
         scheme, _, given = (sent[0] if len(sent) == 1 else "").partition(" ")

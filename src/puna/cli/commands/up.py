@@ -126,7 +126,8 @@ def _arena(settings: Settings, endpoint: Endpoint, *, no_auth: bool) -> Face:
     if keys.needed and not config.token:
         raise PunaError("this server asks for keys, but WEB_CHAT_TOKEN, the arena's own secret, is not set")
     database = Database(database_url(settings.database))
-    return face(config, named_endpoints({}, endpoint), database, listed_hosts=settings.hosts)
+    upstreams = named_endpoints({}, endpoint)
+    return face(config, upstreams, database, listed_hosts=settings.hosts, locked=lambda: keys.needed)
 
 
 def _welcome(endpoint: Endpoint, inside: Endpoint, faces: _Faces, show_answer: bool, stopped: threading.Event) -> None:
