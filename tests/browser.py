@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, ViewportSize, sync_playwright
 
 _PROGRAM = "chromium"
 # Without these, it looks up hosts of its maker's at every start.
@@ -74,7 +74,14 @@ def _watched(page: Page) -> Visit:
 
 @contextmanager
 def browsing(
-    opened: Browser, *, scheme: Literal["light", "dark"] = "light", width: int = 1280, height: int = 900
+    opened: Browser,
+    *,
+    scheme: Literal["light", "dark"] = "light",
+    width: int = 1280,
+    height: int = 900,
+    touch: bool = False,
 ) -> Iterator[Visit]:
-    with opened.new_context(color_scheme=scheme, viewport={"width": width, "height": height}) as context:
+    """`touch`: fingers in the place of a mouse."""
+    size: ViewportSize = {"width": width, "height": height}
+    with opened.new_context(color_scheme=scheme, viewport=size, has_touch=touch, is_mobile=touch) as context:
         yield _watched(context.new_page())

@@ -162,6 +162,22 @@ async def test_V2_more_slots_are_ranked(opened: Door) -> None:
     assert reply.json["verdict"] == {"kind": "ranking", "groups": [["B"], ["A", "C"]]}
 
 
+async def test_V2_what_a_vote_says_beside_its_verdict_stands_by_the_battle(opened: Door) -> None:
+    battle_id = await ready(opened)
+    assert "opinion" not in (await opened.get(f"{PATH}/{battle_id}")).json
+    said = {"tags": ["clear", "too long"], "note": "B, but\nlong. 🦙"}
+    assert (await opened.post(f"{PATH}/{battle_id}/vote", {"choice": "B", **said})).status == 200
+    assert (await opened.get(f"{PATH}/{battle_id}")).json["opinion"] == said
+    await opened.post(f"{PATH}/{battle_id}/undo", {})
+    assert "opinion" not in (await opened.get(f"{PATH}/{battle_id}")).json
+
+
+async def test_V2_a_vote_without_words_has_none(opened: Door) -> None:
+    battle_id = await ready(opened)
+    await vote(opened, battle_id, "tie")
+    assert (await opened.get(f"{PATH}/{battle_id}")).json["opinion"] == {"tags": [], "note": ""}
+
+
 @pytest.mark.parametrize(
     "body", [{}, {"choice": "C"}, {"choice": 1}, {"ranking": [["A"]]}, {"choice": "A", "ranking": []}]
 )

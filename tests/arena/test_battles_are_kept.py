@@ -172,13 +172,13 @@ def test_a_ballot_is_about_the_turns_before_the_vote() -> None:
     ballot = ballot_of(voted)
     assert ballot.categories == {"code", "maths", "multi-turn"}
     assert not ballot.fast
-    assert details_of(voted, Opinion())["prompts"] == ["Why\0? 🦙", "Solve 3 + 4 in Python"]
+    assert details_of(voted)["prompts"] == ["Why\0? 🦙", "Solve 3 + 4 in Python"]
 
 
 def test_the_details_say_how_the_battle_came_about() -> None:
-    voted = answered().voted(A_WINS, {}, NOW + 9)
+    voted = answered().voted(A_WINS, {}, NOW + 9, Opinion(("funny",), "Both good."))
     first, second = instances()
-    assert details_of(voted, Opinion(("funny",), "Both good.")) == {
+    assert details_of(voted) == {
         "prompt": "Why\0? 🦙", "prompts": ["Why\0? 🦙"], "system": "Be kind.", "strategy": "uniform",
         "probability": 0.5, "paced": True, "version": __version__, "tags": ["funny"], "note": "Both good.",
         "slots": {

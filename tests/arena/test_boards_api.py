@@ -60,6 +60,18 @@ async def test_L6_the_exact_intervals_come_with_a_later_answer(opened: Door) -> 
     assert [board["certainty"] for board in found["boards"]] == ["posterior"] * 2
 
 
+async def test_checks_come_with_a_later_answer(opened: Door) -> None:
+    boards = (await leaderboard(opened))["boards"]
+    assert [board["checks"] for board in boards] == [None, None]
+    async with asyncio.timeout(20):
+        while None in [board["checks"] for board in boards]:
+            await asyncio.sleep(0.02)
+            boards = (await leaderboard(opened))["boards"]
+    (first, second) = (board["checks"] for board in boards)
+    assert (first["fragility"], first["votes"], first["length_corrected"].keys()) == (5, 10, {"a", "b"})
+    assert second == {"fragility": None, "votes": 1, "length_corrected": {}}
+
+
 async def test_L3_the_query_filters_and_refits(opened: Door) -> None:
     assert (await leaderboard(opened, "?voter=judge"))["boards"] == []
     (board,) = (await leaderboard(opened, "?min_games=2&both_bad=drop&unit=model"))["boards"]

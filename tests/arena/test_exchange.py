@@ -18,7 +18,7 @@ from puna.arena.ballots import Ballot, Entry
 from puna.arena.board import Method, leaderboards
 from puna.arena.exchange import preferences, table
 from puna.arena.exchange.checking import checked_vote
-from puna.arena.exchange.importing import import_votes
+from puna.arena.exchange.importing import Summary
 from puna.arena.exchange.records import document, vote_record
 from puna.arena.exchange.report import Report, render
 from puna.arena.query import Query
@@ -28,19 +28,33 @@ from puna.arena.storage.votes import Vote, Votes
 from puna.arena.verdicts import Verdict
 from puna.database import Database
 from puna.errors import BadRequest
+from tests.arena.exchanging import imported
 from tests.arena.polls import START, ballot, kept, votes
 
+NONE = {"new": 0, "known": 0, "rejected": 0}
 FORMULA = '=HYPERLINK("http://x","y")'
 
 
-@pytest.fixture
-def store(database: Database) -> Votes:
-    return Votes(database)
+class Store(Votes):
+    """With the database that it lies in."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.database = database
 
 
 @pytest.fixture
-def small_store(sqlite: Database) -> Votes:
-    return Votes(sqlite)
+def store(database: Database) -> Store:
+    return Store(database)
+
+
+@pytest.fixture
+def small_store(sqlite: Database) -> Store:
+    return Store(sqlite)
+
+
+def import_votes(body: bytes, store: Store, *, dry_run: bool) -> Summary:
+    return imported(body, store.database, dry_run=dry_run)
 
 
 def several() -> list[Vote]:
@@ -73,17 +87,20 @@ def rows_of(body: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(body.decode(), newline="")))
 
 
-def test_json_comes_back_as_it_left(store: Votes) -> None:
+def test_json_comes_back_as_it_left(store: Store) -> None:
     given = several()
     given.insert(1, Vote("f" * 32, "undo", "b0", START))
     assert import_votes(as_json(given), store, dry_run=False).wire() == {
-        "new": len(given), "known": 0, "other": 0, "rejected": [], "rejected_count": 0
+        "new": len(given), "known": 0, "other": 0, "rejected": [], "rejected_count": 0,
+        "kinds": {
+            "vote": {"new": len(given), "known": 0, "rejected": 0}, "session": NONE, "roster": NONE, "prompts": NONE,
+        },
     }  # fmt: skip
     assert list(store.all()) == given
     assert json.loads(as_json(given))["records"][0]["ballot"]["verdict"] == {"kind": "best", "groups": [["A"], ["B"]]}
 
 
-def test_csv_comes_back_as_far_as_a_board_needs_it(store: Votes) -> None:
+def test_csv_comes_back_as_far_as_a_board_needs_it(store: Store) -> None:
     given = several()
     assert import_votes(as_csv(given), store, dry_run=False).new == len(given)
     last = given[-1]
@@ -93,7 +110,7 @@ def test_csv_comes_back_as_far_as_a_board_needs_it(store: Votes) -> None:
     assert [(vote.id, vote.kind, vote.at) for vote in store.all()] == [(vote.id, vote.kind, vote.at) for vote in given]
 
 
-def test_known_votes_are_skipped_and_a_dry_run_only_tells(small_store: Votes) -> None:
+def test_known_votes_are_skipped_and_a_dry_run_only_tells(small_store: Store) -> None:
     given = several()
     small_store.append(given[0])
     body = as_json([*given, given[2]])
@@ -107,7 +124,7 @@ def test_known_votes_are_skipped_and_a_dry_run_only_tells(small_store: Votes) ->
     assert (again.new, again.known) == (0, len(given))
 
 
-def test_a_vote_that_was_taken_back_does_not_come_back(small_store: Votes) -> None:
+def test_a_vote_that_was_taken_back_does_not_come_back(small_store: Store) -> None:
     first, second = kept(votes(("xy", "A", 2)))
     undo = Vote("e" * 32, "undo", first.battle, START)
     small_store.add_many([first, second, undo])
@@ -217,7 +234,7 @@ def test_T14_a_vote_that_is_wrong_is_rejected(change: dict[str, Any], error: str
     assert "\n" not in caught.value.message
 
 
-def test_T14_the_others_of_a_file_are_kept(small_store: Votes) -> None:
+def test_T14_the_others_of_a_file_are_kept(small_store: Store) -> None:
     body = json.dumps({"records": [VOTE | {"battle": ""}, VOTE, 3]}).encode()
     found = import_votes(body, small_store, dry_run=False)
     assert [(each.line, each.error) for each in found.rejected] == [
@@ -226,14 +243,14 @@ def test_T14_the_others_of_a_file_are_kept(small_store: Votes) -> None:
     assert [vote.id for vote in small_store.all()] == ["0" * 32]
 
 
-def test_lines_that_are_no_votes_are_named(small_store: Votes) -> None:
+def test_lines_that_are_no_votes_are_named(small_store: Store) -> None:
     lines = as_json(several()).split(b"\n")
-    lines[2], lines[4] = b'{"record":"vote","id":', b'{"record":"session","id":"x"},'
+    lines[2], lines[4] = b'{"record":"vote","id":', b'{"record":"battle","id":"x"},'
     found = import_votes(b"\n".join(lines), small_store, dry_run=True)
     assert (found.other, [each.line for each in found.rejected]) == (1, [3])
 
 
-def test_a_list_of_errors_ends_somewhere(small_store: Votes) -> None:
+def test_a_list_of_errors_ends_somewhere(small_store: Store) -> None:
     found = import_votes(json.dumps([{"record": "vote"}] * 500).encode(), small_store, dry_run=False).wire()
     assert (len(found["rejected"]), found["rejected_count"]) == (100, 500)
 
@@ -251,7 +268,7 @@ def test_a_list_of_errors_ends_somewhere(small_store: Votes) -> None:
         (",".join(table.COLUMNS).encode() + b"\r\n" + b'"' + b"x" * 200_000, "This is not CSV after line 1"),
     ],
 )
-def test_what_is_no_file_of_ours_is_refused(small_store: Votes, body: bytes, error: str) -> None:
+def test_what_is_no_file_of_ours_is_refused(small_store: Store, body: bytes, error: str) -> None:
     with pytest.raises(BadRequest, match=re.escape(error)):
         import_votes(body, small_store, dry_run=False)
 

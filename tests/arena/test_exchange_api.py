@@ -16,7 +16,9 @@ from puna.database import Database
 from tests.arena.doors import GONE, Door, Json, door
 from tests.arena.polls import kept, votes
 from tests.arena.test_battles_are_kept import A_WINS, NOW, answered
+from tests.arena.test_pictures import picture, text
 
+PICTURE = text(picture("PNG"))
 GIVEN = kept(
     votes(("xy", "A", 3), ("yz", "A", 2)),
     prompt="Why?",
@@ -28,7 +30,7 @@ def fill(database: Database) -> None:
     Votes(database).add_many(GIVEN)
     instances = [{"id": "a", "model": "a:1b"}]
     made = Sessions(database).create("Owls & foxes", "", instances)
-    Sessions(database).add_turn(made.id, "What is it?", instances, ["cGljdHVyZQ=="])
+    Sessions(database).add_turn(made.id, "What is it?", instances, [PICTURE])
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ async def test_json_has_everything(opened: Door) -> None:
     records: list[Json] = (await opened.get("/api/arena/export")).json["records"]
     assert [record["record"] for record in records] == ["vote"] * 5 + ["session", "roster"]
     assert records[0]["details"]["slots"]["A"]["answer"] == "First."
-    assert (records[5]["turns"][0]["prompt"], records[5]["pictures"]) == ("What is it?", {"1": ["cGljdHVyZQ=="]})
+    assert (records[5]["turns"][0]["prompt"], records[5]["pictures"]) == ("What is it?", {"1": [PICTURE]})
     assert [record["record"] for record in (await opened.get("/api/arena/export?what=votes")).json["records"]] == [
         "vote"
     ] * 5
@@ -122,22 +124,25 @@ async def test_a_wrong_wish_is_named(opened: Door, query: str, error: str) -> No
     assert (await opened.get(f"/api/arena/export?{query}")).told == (400, error)
 
 
-@pytest.mark.parametrize("query", ["", "?what=votes&format=csv"])
-async def test_an_export_goes_into_another_arena(opened: Door, query: str) -> None:
+@pytest.mark.parametrize(("query", "new"), [("", 6), ("?what=votes&format=csv", 5)])
+async def test_an_export_goes_into_another_arena(opened: Door, query: str, new: int) -> None:
     body, _ = await exported(opened, query)
     async with door(GONE) as other:
         told = (await other.post("/api/arena/import?dry_run=1", body)).json
-        assert (told["new"], told["known"], told["rejected"]) == (5, 0, [])
+        assert (told["new"], told["known"], told["rejected"]) == (new, 0, [])
         assert (await other.get("/api/arena/leaderboard")).json["votes"] == 0
-        assert (await other.post("/api/arena/import", body)).json["new"] == 5
+        assert (await other.post("/api/arena/import", body)).json["new"] == new
         boards = [(await each.get("/api/arena/matrix")).json for each in (opened, other)]
         assert boards[0] == boards[1]
-        assert (await other.post("/api/arena/import", body)).json["known"] == 5
+        assert (await other.post("/api/arena/import", body)).json["known"] == new
 
 
 async def test_C8_a_file_that_is_too_large_is_refused() -> None:
     async with door(GONE, max_body=1000) as opened:
         assert (await opened.post("/api/arena/import", b"x" * 1001)).told == (413, "Request body too large")
+        assert (await opened.post("/api/arena/import", b"x" * 1001)).json["details"] == (
+            "This arena takes files of 0 MiB: start it with a larger PUNA_ARENA_MAX_BODY_MB"
+        )
         assert (await opened.post("/api/arena/import", b"nonsense")).told == (
             400, "This is no export of votes: column tstamp is missing"
         )  # fmt: skip

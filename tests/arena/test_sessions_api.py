@@ -158,6 +158,59 @@ async def test_each_instance_goes_on_with_its_own_answers_only(opened: Door, mod
     assert threads[0.2] == [system, third]
 
 
+async def test_all_go_on_from_one_answer(opened: Door, model: Scripted) -> None:
+    session = await made(opened)
+    await ask(opened, session, "first", GOOD, TWIN)
+    await ask(opened, session, "second", GOOD)
+    model.asked.clear()
+    await ask(opened, session, "third", GOOD, TWIN, follows={"turn": 1, "instance_id": "b"})
+    from_twin = ["first", "A twin.", "third"]
+    assert [[message["content"] for message in body["messages"]] for body in model.asked] == [from_twin] * 2
+    turns = (await opened.get(f"{SESSIONS}/{session}")).json["turns"]
+    assert [turn["follows"] for turn in turns] == [None, None, {"turn": 1, "instance_id": "b"}]
+    model.asked.clear()
+    await ask(opened, session, "fourth", GOOD)
+    await opened.post(f"{SESSIONS}/{session}/turns/3/retry", {"instance_id": "a"})
+    assert [[message["content"] for message in body["messages"]] for body in model.asked] == [
+        [*from_twin, "An owl\0.", "fourth"],
+        from_twin,
+    ]
+    (exported,) = json.loads((await opened.get("/api/arena/export?what=sessions&format=json")).body)["records"]
+    assert exported["turns"][2]["follows"] == {"turn": 1, "instance_id": "b"}
+
+
+async def test_what_cannot_be_gone_on_from_is_refused(opened: Door, model: Scripted) -> None:
+    session = await made(opened)
+    model.script = lambda body: [] if body["model"] == "twin:1b" else ["An owl."]
+    await ask(opened, session, "first", GOOD, TWIN)
+    shape = (400, "Invalid follows: must be the turn and the instance_id of an answer")
+    senseless: list[tuple[Any, tuple[int, str]]] = [
+        ("b", shape),
+        ({"turn": 1}, shape),
+        ({"turn": True, "instance_id": "a"}, shape),
+        ({"turn": "1", "instance_id": "a"}, shape),
+        ({"turn": 2, "instance_id": "a"}, (404, "This session has no such turn")),
+        ({"turn": 1, "instance_id": "z"}, (404, "This turn has no such instance")),
+        ({"turn": 1, "instance_id": "b"}, (400, "Invalid follows: that answer is empty, or not finished")),
+    ]
+    for follows, told in senseless:
+        assert (await ask(opened, session, "second", GOOD, follows=follows)).told == told, follows
+    assert len((await opened.get(f"{SESSIONS}/{session}")).json["turns"]) == 1
+
+
+async def test_an_answer_on_its_way_is_not_gone_on_from(opened: Door, model: Scripted) -> None:
+    never = asyncio.Event()
+    model.script = ["so far", never]
+    session = await made(opened)
+    body = {"prompt": "talk", "model_instances": [GOOD]}
+    async with opened.session.post(f"{opened.url}{SESSIONS}/{session}/turns", json=body) as reply:
+        while b'"token"' not in await reply.content.readline():
+            pass
+        refused = await ask(opened, session, "and?", TWIN, follows={"turn": 1, "instance_id": "a"})
+        assert refused.told == (400, "Invalid follows: that answer is empty, or not finished")
+        never.set()
+
+
 async def test_B9_a_long_session_is_cut_and_says_so(model: Scripted) -> None:
     async with upstream(model) as (_, endpoint), door(endpoint, limits=Limits(messages=3)) as opened:
         session = await made(opened)

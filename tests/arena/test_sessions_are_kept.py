@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from puna.arena.storage import tables
-from puna.arena.storage.session import Answer, Session
+from puna.arena.storage.session import Answer, AnswerId, Session
 from puna.arena.storage.sessions import Sessions
 from puna.database import Database
 from puna.errors import NotFound
@@ -55,6 +55,14 @@ def test_turns_and_their_answers_come_back_in_order(sessions: Sessions) -> None:
     assert first.answers == (Answer(THERE, state="failed", error="Connection refused"), end)
     assert (second.number, second.images, second.answers) == (2, 0, (Answer(HERE),))
     assert sessions.images(made.id) == {1: ("aGk=", "aG8=")}
+
+
+def test_the_answer_that_a_turn_follows_is_kept(sessions: Sessions) -> None:
+    made = answered(sessions, "first", "one")
+    turn = sessions.add_turn(made, "second", [THERE], follows=AnswerId(1, "a\0"))
+    assert sessions.get(made).turn(2) == turn
+    assert [turn.follows for turn in sessions.get(made).turns] == [None, AnswerId(1, "a\0")]
+    assert sessions.restart_answer(made, 2, "b").follows == AnswerId(1, "a\0")
 
 
 def test_S9_the_kept_text_is_the_text_byte_for_byte(sessions: Sessions) -> None:

@@ -7,13 +7,15 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from puna.arena.storage import tables
+from puna.arena.storage.sessions import Sessions
 from puna.database import Database, database_url
 from puna.database.upgrade import NEWEST
 from puna.errors import BadRequest, DatabaseFailed
@@ -31,6 +33,28 @@ def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:
     config = Config()
     config.set_main_option("script_location", "puna.database:migrations")
     assert ScriptDirectory.from_config(config).get_current_head() == NEWEST
+
+
+def test_what_an_earlier_puna_kept_stays(url: str) -> None:
+    address = database_url(url)
+    if address.get_backend_name() == "sqlite":
+        Path(str(address.database)).parent.mkdir()
+    earlier = create_engine(address)
+    with earlier.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", "puna.database:migrations")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        session = "'s', 'Birds', '', '[]', '2026-11-23T12:00:00.000000+00:00', '2026-11-23T12:00:00.000000+00:00', ''"
+        connection.execute(text(f"INSERT INTO arena_sessions VALUES ({session})"))
+        names = "session, number, prompt, images, at, folded, image_count"
+        turn = "'s', 1, 'Which bird?', '[]', '2026-11-23T12:00:00.000000+00:00', '', 0"
+        connection.execute(text(f"INSERT INTO arena_turns ({names}) VALUES ({turn})"))
+    earlier.dispose()
+    database = Database(address)
+    (kept,) = Sessions(database).get("s").turns
+    database.close()
+    assert (kept.prompt, kept.follows) == ("Which bird?", None)
 
 
 def test_nothing_is_made_before_the_first_use(tmp_path: Path) -> None:

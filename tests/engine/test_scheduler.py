@@ -514,8 +514,10 @@ async def test_a_loading_model_is_listed_as_if_it_were_answering() -> None:
         (row,) = scheduler.snapshot()
         assert row.expires_at_ns == effects.now + 10 * NS
         assert row.pid is None
+        assert row.loading
         await effects.finish_load()
         (await waiting).release()
+        assert not scheduler.snapshot()[0].loading
 
 
 async def test_a_lease_given_back_twice_counts_once() -> None:

@@ -68,10 +68,16 @@ def arena(upstream: Upstream, *, page: Path = BUILT, **settings: Any) -> Iterato
 
 @contextmanager
 def visiting(
-    opened: Browser, site: Site, *, scheme: Literal["light", "dark"] = "light", width: int = 1280, height: int = 900
+    opened: Browser,
+    site: Site,
+    *,
+    scheme: Literal["light", "dark"] = "light",
+    width: int = 1280,
+    height: int = 900,
+    touch: bool = False,
 ) -> Iterator[Visit]:
     """A window. At its end: nothing was complained about, and nothing was asked for elsewhere (R8, R9)."""
-    with browsing(opened, scheme=scheme, width=width, height=height) as visit:
+    with browsing(opened, scheme=scheme, width=width, height=height, touch=touch) as visit:
         visit.page.set_default_timeout(15_000)
         yield visit
         assert visit.complaints == []

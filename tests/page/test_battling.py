@@ -128,6 +128,61 @@ def test_a_battle_goes_on_where_its_address_is_opened_again(site: Site, visit: V
         expect(button(window, "A better")).to_be_enabled()
 
 
+def test_V2_a_vote_may_say_why_and_the_battle_keeps_it(site: Site, visit: Visit) -> None:
+    page = ready(visit, site)
+    button(page, "Why?").click()
+    why = page.get_by_role("group", name="Why? It goes with your vote")
+    expect(button(page, "correct")).to_be_focused()
+    button(page, "correct").click()
+    button(page, "too long").click()
+    button(page, "correct").click()
+    button(page, "clear").click()
+    why.get_by_role("textbox", name="Note").fill("<b>A</b> was at it.")
+    button(page, "A better").click()
+    expect(revealed(page).get_by_text("too long", exact=True)).to_be_visible()
+    expect(revealed(page).get_by_text("clear", exact=True)).to_be_visible()
+    expect(revealed(page).get_by_text("correct", exact=True)).to_have_count(0)
+    expect(revealed(page).get_by_text("<b>A</b> was at it.")).to_be_visible()
+    page.goto(site.at("history?show=battles"))
+    page.get_by_role("link", name=PROMPT).click()
+    expect(revealed(page).get_by_text("<b>A</b> was at it.")).to_be_visible()
+
+
+def test_V2_with_keys_alone_a_vote_says_why(site: Site, visit: Visit) -> None:
+    page = ready(visit, site)
+    page.keyboard.press("w")
+    expect(button(page, "correct")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    expect(button(page, "clear")).to_have_attribute("aria-pressed", "true")
+    note = page.get_by_role("textbox", name="Note")
+    note.press_sequentially("at bat, t")
+    expect(note).to_have_value("at bat, t")
+    page.keyboard.press("Escape")
+    expect(note).to_have_count(0)
+    expect(button(page, "Why? (2)")).to_be_focused()
+    page.keyboard.press("t")
+    expect(revealed(page)).to_contain_text("You voted: Tie")
+    expect(revealed(page)).to_contain_text("clear")
+    expect(revealed(page)).to_contain_text("at bat, t")
+
+
+def test_V2_a_reason_is_for_one_battle(site: Site, visit: Visit) -> None:
+    page = ready(visit, site)
+    button(page, "Why?").click()
+    button(page, "refused").click()
+    page.keyboard.press("b")
+    expect(revealed(page)).to_contain_text("refused")
+    page.keyboard.press("n")
+    expect(prompt(page)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(button(page, "Tie")).to_be_enabled()
+    expect(button(page, "Why?")).to_have_attribute("aria-expanded", "false")
+    page.keyboard.press("x")
+    expect(revealed(page)).to_contain_text("You voted: Both bad")
+    assert "refused" not in revealed(page).inner_text()
+
+
 def test_V4_a_further_turn_goes_to_all_and_the_vote_waits_for_it(site: Site, visit: Visit) -> None:
     page = ready(visit, site)
     further = page.get_by_role("textbox", name="Further prompt")
@@ -242,6 +297,9 @@ def test_Y6_on_a_phone_answers_are_tabs_and_the_vote_stays_in_reach(site: Site, 
     page.get_by_role("tab", name=re.compile("^B")).click()
     expect(card(page, "B")).to_be_visible()
     page.evaluate("scrollTo(0, 0)")
+    button(page, "Why?").click()
+    expect(page.get_by_role("textbox", name="Note")).to_be_in_viewport()
+    assert fits(page)
     vote = button(page, "B better")
     box = vote.bounding_box()
     assert box is not None
@@ -261,6 +319,9 @@ def test_Y3_everyone_can_use_it(site: Site, windows: Windows, scheme: Literal["l
     expect(button(visit.page, "Start the battle")).to_be_visible()
     assert problems(visit.page) == []
     page = ready(visit, site)
+    assert problems(page) == []
+    button(page, "Why?").click()
+    button(page, "correct").click()
     assert problems(page) == []
     button(page, "A better").click()
     expect(revealed(page)).to_be_visible()

@@ -183,7 +183,8 @@ def test_an_import_is_tried_first(site: Site, visit: Visit) -> None:
         {"name": "votes.json", "mimeType": "application/json", "buffer": file}
     )
     expect(page.get_by_text("votes.json: 2 votes new, 1 known already, 1 rejected.")).to_be_visible()
-    expect(page.get_by_text("What is not a vote stays out.")).to_be_visible()
+    expect(page.get_by_text("0 sessions new, 0 known already, 1 rejected.")).to_be_visible()
+    expect(page.get_by_text("Line 5: id: ")).to_be_visible()
     expect(page.get_by_text("Line 4: id: ")).to_be_visible()
     assert Api(site).json("GET", "leaderboard")["votes"] == 1
     page.get_by_role("button", name="Import 2 votes").click()

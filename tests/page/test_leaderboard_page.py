@@ -62,13 +62,13 @@ def test_L2_the_columns(site: Site, visit: Visit) -> None:
     columns = visit.page.get_by_role("region", name="Ratings").first.get_by_role("columnheader")
     expect(columns).to_contain_text(
         [
-            *("Rank", "Name", "Rating", "95 % interval", "P(best)", "Games", "W–L–T", "Win rate", "Bad", "Tokens"),
-            *("Speed", "First token", "Last played"),
+            *("Rank", "Name", "Rating", "95 % interval", "P(best)", "Games", "W–L–T", "Win rate"),
+            *("Equal length", "Bad", "Tokens", "Speed", "First token", "Last played"),
         ]
     )
     expect(lines(visit.page)).to_have_count(2)
     expect(lines(visit.page).first).to_contain_text(
-        re.compile(r"beta.*12\s*8–4–0\s*67 %\s*0 %\s*200\s*42 tok/s\s*0\.25 s\s*Mar 4, 2026", re.DOTALL)
+        re.compile(r"beta.*12\s*8–4–0\s*67 %\s*66 %\s*0 %\s*200\s*42 tok/s\s*0\.25 s\s*Mar 4, 2026", re.DOTALL)
     )
 
 
@@ -111,6 +111,59 @@ def test_L3_what_leaked_and_what_was_fast_can_be_left_out(site: Site, visit: Vis
     visit.page.get_by_label("Answers that name a model").select_option("Left out")
     visit.page.get_by_label("Both bad").select_option("Left out")
     expect(visit.page).to_have_url(site.at("board?both_bad=drop&leaked=0&fast=0"))
+
+
+def test_L3_a_prompt_set_can_be_chosen_where_there_is_one(site: Site, visit: Visit) -> None:
+    api, page = Api(site), visit.page
+    api.vote([vote("alpha", "beta", prompt_set="mine"), vote("alpha", "beta")])
+    page.goto(site.at("board"))
+    page.get_by_text("More filters").click()
+    page.get_by_label("Prompt set").select_option("mine")
+    expect(page).to_have_url(site.at("board?set=mine"))
+    expect(page.get_by_text("1 of 2 votes are counted")).to_be_visible()
+    expect(page.get_by_label("Prompt set")).to_have_accessible_description("Only votes on the prompts of one set.")
+
+
+def test_L3_a_pair_that_met_often_can_count_for_less(site: Site, visit: Visit) -> None:
+    api, page = Api(site), visit.page
+    api.vote([*played(60, "alpha", "beta"), *played(3, "gamma", "alpha"), *played(3, "beta", "gamma")])
+    page.goto(site.at("board"))
+    plain = lines(page).nth(2)
+    expect(plain).to_contain_text("beta")
+    before = plain.inner_text()
+    page.get_by_text("More filters").click()
+    expect(page.get_by_label("Weight of votes")).to_have_accessible_description(re.compile("met very often"))
+    page.get_by_label("Weight of votes").select_option("Less for pairs that met often")
+    expect(page).to_have_url(site.at("board?reweight=1"))
+    expect(lines(page).filter(has_text="beta")).not_to_have_text(before)
+
+
+def test_an_anchor_fixes_one_player_and_moves_the_others(site: Site, visit: Visit) -> None:
+    page = visit.page
+    Api(site).vote(played(12, COOL, "beta"))
+    page.goto(site.at("board"))
+    page.get_by_text("More filters").click()
+    points = page.get_by_label("at rating")
+    expect(points).to_be_disabled()
+    page.get_by_label("Anchor").select_option("beta")
+    expect(page).to_have_url(site.at("board?anchor=beta%3A1000"))
+    expect(lines(page).last).to_contain_text(re.compile(r"beta.*1,000", re.DOTALL))
+    points.fill("1200")
+    points.press("Enter")
+    expect(page).to_have_url(site.at("board?anchor=beta%3A1200"))
+    expect(lines(page).last).to_contain_text(re.compile(r"beta.*1,200", re.DOTALL))
+    page.reload()
+    expect(page.get_by_label("Anchor")).to_have_value("beta")
+    expect(page.get_by_label("at rating")).to_have_value("1200")
+    page.get_by_label("Anchor").select_option("Nobody")
+    expect(page).to_have_url(site.at("board"))
+
+
+def test_a_lead_that_hangs_on_few_votes_says_on_how_many(site: Site, visit: Visit) -> None:
+    page = visit.page
+    Api(site).vote(played(12))
+    page.goto(site.at("board"))
+    expect(page.get_by_text("Without 5 of 12 votes, another would lead.")).to_be_visible()
 
 
 def test_L4_thin_boards_are_provisional_and_say_how_many_votes_are_missing(site: Site, visit: Visit) -> None:

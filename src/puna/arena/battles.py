@@ -147,8 +147,8 @@ class BattleService:
         leaks, before = await self._leaks(battle_id), await self._ratings()
         record = await self._change(
             battle_id,
-            lambda found: found.voted(verdict, leaks, now),
-            lambda found: _vote(found, opinion),
+            lambda found: found.voted(verdict, leaks, now, opinion),
+            _vote,
         )
         after = await self._ratings()
         rated = [seated.rated for seated in record.seats.values()]
@@ -249,9 +249,9 @@ class BattleService:
         return {line.name: line.rating for board in boards for line in board.lines}
 
 
-def _vote(record: BattleRecord, opinion: Opinion) -> Vote:
+def _vote(record: BattleRecord) -> Vote:
     ballot = ballot_of(record)
-    return Vote(uuid4().hex, "vote", record.id, ballot.at, ballot, details_of(record, opinion))
+    return Vote(uuid4().hex, "vote", record.id, ballot.at, ballot, details_of(record))
 
 
 def _challenger(challenge: Challenge, players: Players) -> str:

@@ -37,6 +37,7 @@ def battle_wire(record: BattleRecord) -> Json:
         "verdict": verdict_wire(record),
         "reveal": reveal_wire(record),
         "undo_until": undo_until and _moment(undo_until),
+        **_opinion_wire(record),
     }
 
 
@@ -76,6 +77,13 @@ def verdict_wire(record: BattleRecord) -> Json | None:
     if verdict is None or not record.battle.counts:
         return None
     return {"kind": verdict.kind, "groups": [list(group) for group in verdict.groups]}
+
+
+def _opinion_wire(record: BattleRecord) -> Json:
+    """What the vote says beside its verdict; no key before there is one that counts."""
+    if not record.battle.counts:
+        return {}
+    return {"opinion": {"tags": list(record.opinion.tags), "note": record.opinion.note}}
 
 
 def news_wire(news: News) -> Json:

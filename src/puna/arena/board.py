@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from puna.arena.ballots import Ballot, Filters, Unit
+from puna.arena.checks import Checks
 from puna.arena.lines import Answers, Line, Sureness, answers_by_player, lines, with_sureness
 from puna.arena.ratings import (
     Fit,
@@ -63,10 +64,15 @@ class Board:
     to_settle: int | None  # votes that would tell the first two apart; None where there is no gap
     left: Share  # how often the left of two slots won
     shift: float = 0.0  # points by which an anchor moves all ratings
+    checks: Checks | None = None  # None while nobody has looked
 
     def refinable(self, method: Method) -> bool:
         """Its exact intervals are wanted, and not in it."""
         return method.certainty != self.certainty and self.fitted.games.battles < MANY
+
+    def checkable(self, method: Method) -> bool:
+        """More than a first look is wanted, and its checks are not in it."""
+        return method.certainty == "posterior" and self.checks is None
 
 
 DEFAULT_FILTERS = Filters()
@@ -80,8 +86,10 @@ def leaderboards(
 
     Raises `BadRequest` for a group that is too large.
     """
-    boards = quick_boards([ballot for ballot in ballots if filters.keep(ballot)], filters.min_games, method)
-    return tuple(refined(board, method) if board.refinable(method) else board for board in boards)
+    kept = [ballot for ballot in ballots if filters.keep(ballot)]
+    boards = quick_boards(kept, filters.min_games, method)
+    exact = [refined(board, method) if board.refinable(method) else board for board in boards]
+    return tuple(checked(board, kept, method) if board.checkable(method) else board for board in exact)
 
 
 def quick_boards(kept: Sequence[Ballot], min_games: int, method: Method) -> tuple[Board, ...]:
@@ -101,6 +109,11 @@ def refined(board: Board, method: Method) -> Board:
     draws = posterior(board.fitted, seed=method.seed)
     sureness = Sureness(draws.interval(), draws, board.shift)
     return replace(board, lines=with_sureness(board.lines, board.fitted, sureness), certainty="posterior")
+
+
+def checked(board: Board, kept: Iterable[Ballot], method: Method) -> Board:
+    """The same with its checks; `kept` is what the filter left. It takes up to a second."""
+    return replace(board, checks=Checks.of(board.fitted.games, kept, method.unit, method.both_bad))
 
 
 def rows_of(ballot: Ballot, method: Method) -> tuple[Row, ...]:

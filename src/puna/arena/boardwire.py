@@ -47,7 +47,20 @@ def _board(board: Board, *, refining: bool) -> Json:
         "refining": refining,
         "to_settle": board.to_settle,
         "left": _left(board.left),
+        "checks": _checks(board),
         "lines": [_line(line) for line in board.lines],
+    }
+
+
+def _checks(board: Board) -> Json | None:
+    """None while they are on their way. Rates are by player."""
+    if board.checks is None:
+        return None
+    rates = board.checks.length_corrected
+    return {
+        "fragility": board.checks.fragility,
+        "votes": board.fitted.games.battles,
+        "length_corrected": {name: round(rate, 4) for name, rate in sorted(rates.items())},
     }
 
 

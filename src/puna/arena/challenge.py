@@ -47,6 +47,9 @@ class Opinion:
     note: str = ""
 
 
+NO_OPINION = Opinion()
+
+
 def read_challenge(body: Mapping[str, Any], endpoints: Sequence[str]) -> Challenge:
     """`endpoints` are the names that an instance may give for where it runs (C4)."""
     strategy = body.get("strategy", "uniform")

@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from puna.arena.failures import NOT_FOUND, ArenaError
-from puna.errors import PunaError
+from puna.arena.unsaved import unsaved_by
+from puna.errors import DatabaseFailed, PunaError
 from puna.serving.requestlog import note
 from puna.serving.wire import json_response
 
@@ -33,6 +34,8 @@ def error_response(request: Request, error: PunaError) -> Response:
 
 async def on_puna_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PunaError)
+    if isinstance(error, DatabaseFailed):
+        error = unsaved_by(error, request.method)
     note(request, error=getattr(error, "details", "") or error.message)
     return error_response(request, error)
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from puna.arena.battle import UNDO_S, Battle
+from puna.arena.challenge import NO_OPINION, Opinion
 from puna.arena.conversation import Message
 from puna.arena.instances import Instance
 from puna.arena.leaks import Leak
@@ -79,6 +80,7 @@ class BattleRecord:
     words: frozenset[str] = frozenset()  # that would give away one of the pool (V8)
     judged: int | None = None  # turns that the decision is about
     leaks: Mapping[str, Leak] = field(default_factory=dict)  # by slot, found at the decision
+    opinion: Opinion = NO_OPINION  # what the vote says beside its verdict
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -128,9 +130,11 @@ class BattleRecord:
         }
         return self.answered(replace(turn, answers=answers), now) if answers != turn.answers else self
 
-    def voted(self, verdict: Verdict, leaks: Mapping[str, Leak], now: float) -> BattleRecord:
+    def voted(
+        self, verdict: Verdict, leaks: Mapping[str, Leak], now: float, opinion: Opinion = NO_OPINION
+    ) -> BattleRecord:
         """Raises `BattleConflict`."""
-        return self._decided(self.battle.vote(verdict, now), leaks)
+        return replace(self._decided(self.battle.vote(verdict, now), leaks), opinion=opinion)
 
     def skipped(self) -> BattleRecord:
         """Raises `BattleConflict`."""

@@ -12,6 +12,7 @@ from typing import Any
 from puna.arena.conversation import Message, check_question, cut, read_conversation, read_messages
 from puna.arena.failures import Refused, unknown_endpoint
 from puna.arena.instances import Instance, check_count_and_ids, named_models, read_instances
+from puna.arena.storage.session import AnswerId
 
 SCHEDULES = ("parallel", "sequential")
 
@@ -96,6 +97,16 @@ def read_schedule(body: Mapping[str, Any]) -> bool:
     if (schedule := body.get("schedule", "parallel")) not in SCHEDULES:
         raise Refused(f"Invalid schedule: must be one of {', '.join(SCHEDULES)}")
     return bool(schedule == "sequential")
+
+
+def read_follows(body: Mapping[str, Any]) -> AnswerId | None:
+    """The answer that all instances go on from; None where each goes on from its own. Raises `Refused`."""
+    match body.get("follows"):
+        case None:
+            return None
+        case {"turn": int(turn), "instance_id": str(instance_id)} if not isinstance(turn, bool):
+            return AnswerId(turn, instance_id)
+    raise Refused("Invalid follows: must be the turn and the instance_id of an answer")
 
 
 def _histories(body: Mapping[str, Any]) -> dict[str, tuple[Message, ...]]:

@@ -23,7 +23,7 @@ class Residents:
         self._looks: dict[str, tuple[float, asyncio.Task[_Found]]] = {}  # by endpoint: when, and what
 
     async def has(self, endpoint: str, model: str) -> bool | None:
-        """None when the endpoint does not say."""
+        """Ready to answer. None when the endpoint does not say."""
         began, look = self._looks.get(endpoint, (0.0, None))
         if look is None or (look.done() and monotonic() - began > EACH_S):
             look = asyncio.create_task(self._look(endpoint))
@@ -49,7 +49,8 @@ class Residents:
                 models = await self._upstreams.client(endpoint).ps()
         except (ClientError, TimeoutError):
             return None
-        return {_tagged(str(model.get("name"))): counter(model, "context_length") for model in models}
+        ready = (model for model in models if model.get("loading") is not True)  # only Puna tells those apart
+        return {_tagged(str(model.get("name"))): counter(model, "context_length") for model in ready}
 
 
 def _tagged(model: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from puna.arena.storage.session import Answer, Session, Summary, Turn
@@ -43,6 +44,7 @@ def _turn_wire(turn: Turn) -> Json:
         "prompt": turn.prompt,
         "images": turn.images,
         "at": turn.at.isoformat(),
+        "follows": turn.follows and asdict(turn.follows),
         "answers": [_answer_wire(answer) for answer in turn.answers],
     }
 

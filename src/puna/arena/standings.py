@@ -1,8 +1,8 @@
 """The leaderboards of all votes so far, reckoned once for each query and kept (contract arena §2.6 L6).
 
 A first answer has intervals by `laplace`, which take milliseconds. Where exact ones are wanted they are sampled behind
-it, one board at a time, and the next answer has them. Answers are reckoned in threads, one at a time; samples are drawn
-in a further one, so that nobody waits for what somebody else wants to know exactly.
+it, one board at a time, and so are the checks of each; a later answer has them. Answers are reckoned in threads, one at
+a time; what comes behind has a further one, so that nobody waits for what somebody else wants to know exactly.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from puna.arena.ballots import Ballot, Filters
-from puna.arena.board import DEFAULT_FILTERS, DEFAULT_METHOD, Board, Method, quick_boards, refined
+from puna.arena.board import DEFAULT_FILTERS, DEFAULT_METHOD, Board, Method, checked, quick_boards, refined
 from puna.arena.query import Query
 
 T = TypeVar("T")
@@ -46,6 +46,23 @@ class Standing:
         """Better intervals of this board are on their way."""
         return board.refinable(self.query.method)
 
+    @property
+    def complete(self) -> bool:
+        """No interval and no check is on its way."""
+        return not (self.refining or any(board.checkable(self.query.method) for board in self.boards))
+
+    def further(self) -> Standing:
+        """With the next board refined or, when all of them are, checked. Of one that is not complete."""
+        method = self.query.method
+        boards = list(self.boards)
+        for index, board in enumerate(boards):
+            if board.refinable(method):
+                boards[index] = refined(board, method)
+                return replace(self, boards=tuple(boards))
+        index = next(index for index, board in enumerate(boards) if board.checkable(method))
+        boards[index] = checked(boards[index], self.kept, method)
+        return replace(self, boards=tuple(boards))
+
     @classmethod
     def of(cls, query: Query, ballots: tuple[Ballot, ...]) -> Standing:
         kept = tuple(ballot for ballot in ballots if query.filters.keep(ballot))
@@ -71,7 +88,7 @@ class Standings:
             if found is None:
                 found = await asyncio.to_thread(Standing.of, query, self._ballots)
             self._keep(found)
-        if found.refining:
+        if not found.complete:
             self._refine(query)
         return found
 
@@ -120,16 +137,7 @@ class Standings:
         """The query that was asked last comes first."""
         while self._waiting:
             query, _ = self._waiting.popitem()
-            while (standing := self._known.get(query)) is not None and standing.refining:
-                better = await asyncio.to_thread(_with_one_refined, standing)
+            while (standing := self._known.get(query)) is not None and not standing.complete:
+                better = await asyncio.to_thread(standing.further)
                 if self._known.get(query) is standing:
                     self._known[query] = better
-
-
-def _with_one_refined(standing: Standing) -> Standing:
-    """The next board that needs it, of one that has some."""
-    method = standing.query.method
-    index = next(index for index, board in enumerate(standing.boards) if board.refinable(method))
-    boards = list(standing.boards)
-    boards[index] = refined(boards[index], method)
-    return replace(standing, boards=tuple(boards))

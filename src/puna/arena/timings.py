@@ -37,10 +37,13 @@ class Timings:
     cold: bool = False
     contended: bool = False  # another answer was on its way from the same endpoint: no fair speed
     stopped: bool = False  # by the person: the text so far stays
+    parts: int = 1  # that the answer came in: one that was continued has more
+    partial: bool = False  # some part was not measured, and is not in here
 
     def wire(self) -> dict[str, Any]:
-        """By name; times of three decimals, rates of two."""
-        return {field.name: _rounded(field.name, getattr(self, field.name)) for field in fields(self)}
+        """By name; times of three decimals, rates of two. How many parts only where there are several."""
+        named = (field.name for field in fields(self) if self.parts > 1 or field.name not in ("parts", "partial"))
+        return {name: _rounded(name, getattr(self, name)) for name in named}
 
 
 def timings(

@@ -13,22 +13,23 @@ from typing import Any
 
 from puna.arena.answers import metrics_wire
 from puna.arena.events import Done, Event, Failed, Thinking, Token
-from puna.arena.storage.session import Answer, Json, Turn
+from puna.arena.storage.session import Answer, Turn
 from puna.arena.storage.sessions import Sessions
+from puna.arena.unsaved import unsaved
 from puna.errors import DatabaseFailed
 
 EVERY_S = 1.0  # what is new is kept so often
 
 
 class Kept:
-    """One answer as far as it is known."""
+    """One answer as far as it is known; what was there `before` stays, and more comes behind it."""
 
-    def __init__(self, instance: Json) -> None:
+    def __init__(self, before: Answer) -> None:
         self.changed = False  # since it was last written to the database
-        self._instance = instance
-        self._text: list[str] = []
-        self._thinking: list[str] = []
-        self._end: dict[str, Any] = {"state": "running"}
+        self._instance = before.instance
+        self._text = [before.text]
+        self._thinking = [before.thinking]
+        self._end: dict[str, Any] = {"state": "running", "metrics": before.metrics, "timings": before.timings}
 
     def hear(self, event: Token | Thinking | Done | Failed) -> None:
         match event:
@@ -44,13 +45,13 @@ class Kept:
                     "timings": timings.wire(),
                 }
             case Failed(_, reason):
-                self._end = {"state": "failed", "error": reason}
+                self._end |= {"state": "failed", "error": reason}
         self.changed = True
 
     def stop(self) -> None:
         """Nobody will hear the rest of it."""
         if self._end["state"] == "running":
-            self._end = {"state": "stopped"}
+            self._end["state"] = "stopped"
             self.changed = True
 
     def answer(self) -> Answer:
@@ -65,7 +66,7 @@ class Recording:
         self.failure: DatabaseFailed | None = None  # of the last try to write
         self._sessions = sessions
         self._session_id = session_id
-        self._kept = {answer.instance_id: Kept(answer.instance) for answer in turn.answers}
+        self._kept = {answer.instance_id: Kept(answer) for answer in turn.answers}
         self._writing = asyncio.Lock()
 
     async def hear(self, event: Event) -> None:
@@ -110,8 +111,8 @@ class Recording:
 async def recording(sessions: Sessions, session_id: str, begin: Callable[[], Turn]) -> AsyncIterator[Recording]:
     """Around the stream of one turn; `begin` puts it into the database, its answers running, and blocks.
 
-    Raises what `begin` raises. If something could not be kept, that is raised at the end: what the models say is worth
-    reading all the same.
+    Raises what `begin` raises. If something could not be kept, an `ArenaError` at the end says so: what the models say
+    is worth reading all the same.
     """
     beginning = asyncio.create_task(asyncio.to_thread(begin))
     try:
@@ -126,4 +127,4 @@ async def recording(sessions: Sessions, session_id: str, begin: Callable[[], Tur
         saver.cancel()
         await found.stop()
     if found.failure:
-        raise found.failure
+        raise unsaved(found.failure, "Not all answers of this turn were saved: copy what you need from the page")

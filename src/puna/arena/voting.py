@@ -11,7 +11,6 @@ from typing import Any
 from puna import __version__
 from puna.arena.ballots import Ballot, Entry
 from puna.arena.categories import automatic_categories
-from puna.arena.challenge import Opinion
 from puna.arena.instances import instance_wire
 from puna.arena.leaks import WORDS, Leak, find_leak
 from puna.arena.record import BattleRecord
@@ -48,7 +47,7 @@ def ballot_of(record: BattleRecord) -> Ballot:
     )
 
 
-def details_of(record: BattleRecord, opinion: Opinion) -> dict[str, Any]:
+def details_of(record: BattleRecord) -> dict[str, Any]:
     """What stands beside the ballot. JSON."""
     turns = record.judged_turns
     return {
@@ -59,8 +58,8 @@ def details_of(record: BattleRecord, opinion: Opinion) -> dict[str, Any]:
         "probability": record.probability,
         "paced": record.paced,
         "version": __version__,
-        "tags": list(opinion.tags),
-        "note": opinion.note,
+        "tags": list(record.opinion.tags),
+        "note": record.opinion.note,
         "slots": {
             slot: {
                 "instance": instance_wire(seat.instance),

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from puna.errors import DatabaseFailed
 
-NEWEST = "0002"
+NEWEST = "0003"
 """The last migration. A database that has it is not looked at further: Alembic takes 100 ms to import."""
 
 

@@ -63,6 +63,7 @@ class Resident:
             slots=self.plan.slots,
             expires_at_ns=expires_at,
             busy=self.leases,
+            loading=self.state is State.LOADING,
             pid=self.runner.pid if self.runner is not None else None,
             details=self.details,
         )

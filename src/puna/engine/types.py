@@ -193,5 +193,6 @@ class RunningModel:
     slots: int
     expires_at_ns: int | None  # Unix time in ns; None = for ever
     busy: int = 0  # requests being answered now
+    loading: bool = False  # it answers nobody yet
     pid: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 // The leaderboard's words and measures: what the address may filter by, what the columns say, where a whisker lies.
 
 import { count, percent, rate, seconds, when } from './format';
-import type { BoardLine } from './wire';
+import type { Board, BoardLine } from './wire';
 
 /** What a board counts, as the address and the API name it. The first of each list is the default and is left out. */
 export const CHOICES = {
@@ -26,15 +26,21 @@ export const CHOICES = {
     ['1', 'Counted'],
     ['0', 'Left out'],
   ],
+  reweight: [
+    ['0', 'All the same'],
+    ['1', 'Less for pairs that met often'],
+  ],
 } as const;
 
 export type ChoiceName = keyof typeof CHOICES;
-export type FilterName = ChoiceName | 'category' | 'language' | 'from' | 'to' | 'min_games';
+export type FilterName =
+  ChoiceName | 'category' | 'set' | 'language' | 'anchor' | 'from' | 'to' | 'min_games';
 
 const NAMES: readonly FilterName[] = [
   'unit',
   'blind',
   'category',
+  'set',
   'language',
   'from',
   'to',
@@ -42,6 +48,8 @@ const NAMES: readonly FilterName[] = [
   'both_bad',
   'leaked',
   'fast',
+  'reweight',
+  'anchor',
 ];
 
 const fallback = (name: FilterName): string => (name in CHOICES ? CHOICES[name as ChoiceName][0][0] : '');
@@ -62,6 +70,23 @@ export function changed(query: URLSearchParams, name: FilterName, value: string)
   next.set(name, value);
   return filters(next);
 }
+
+/** Whose rating is fixed, and where; the others keep their distance to it. */
+export interface Anchor {
+  name: string;
+  rating: number;
+}
+
+/** Without an anchor the ratings of a board have this mean. */
+export const MEAN = 1000;
+
+/** `llama3.2:3b:1200`: a name may hold colons. */
+export function anchor(query: URLSearchParams): Anchor | null {
+  const [, name, points] = /^(.+):([^:]*)$/.exec(chosen(query, 'anchor')) ?? [];
+  return name ? { name, rating: Number(points) } : null;
+}
+
+export const anchored = ({ name, rating }: Anchor): string => (name ? `${name}:${rating}` : '');
 
 /** How a player is shown: the model, then its settings as the chips say them. */
 export interface Player {
@@ -94,7 +119,11 @@ export const rating = (value: number): string => count(Math.round(value));
 export const interval = (line: BoardLine): string => `${rating(line.low)} – ${rating(line.high)}`;
 
 /** What else is said of a player, beside its rank, name, rating and interval. */
-export const MEASURES: readonly { label: string; hint: string; of: (line: BoardLine) => string }[] = [
+export const MEASURES: readonly {
+  label: string;
+  hint: string;
+  of: (line: BoardLine, checks: Board['checks']) => string;
+}[] = [
   { label: 'P(best)', hint: 'Chance that it is the best of this board', of: (line) => percent(line.best) },
   { label: 'Games', hint: 'Battles that count', of: (line) => count(line.games) },
   {
@@ -103,6 +132,14 @@ export const MEASURES: readonly { label: string; hint: string; of: (line: BoardL
     of: (line) => `${line.wins}–${line.losses}–${line.ties}`,
   },
   { label: 'Win rate', hint: 'Ties are half a win', of: (line) => percent(line.win_rate) },
+  {
+    label: 'Equal length',
+    hint: 'Win rate as it would be if all answers were equally long; from 10 comparisons on',
+    of: (line, checks) => {
+      const corrected = checks?.length_corrected[line.name];
+      return corrected === undefined ? '–' : percent(corrected);
+    },
+  },
   { label: 'Bad', hint: 'Share of its answers where all were bad', of: (line) => percent(line.bad_rate) },
   {
     label: 'Tokens',

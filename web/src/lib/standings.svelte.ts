@@ -1,4 +1,4 @@
-// The boards of one set of filters. While samples are being drawn they are asked for again, until they are there (L6).
+// The boards of one set of filters. While samples and checks are on their way they are asked for again (L6).
 
 import { get, told } from './api';
 import type { Leaderboard, Matrix } from './wire';
@@ -27,7 +27,7 @@ export class Standings {
         this.board = board;
         this.matrix = matrix;
         this.problem = '';
-        if (!board.boards.some((one) => one.refining)) return;
+        if (!board.boards.some((one) => one.refining || !one.checks)) return;
         await pause(AGAIN_MS[Math.min(round, AGAIN_MS.length - 1)]!, signal);
       }
     } catch (error) {

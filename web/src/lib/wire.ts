@@ -107,6 +107,10 @@ export interface Timings {
   cold: boolean;
   contended: boolean;
   stopped: boolean;
+  /** That the answer came in, where it was continued. */
+  parts?: number;
+  /** Some part was not measured. */
+  partial?: boolean;
 }
 
 export type Phase = 'queued' | 'loading' | 'prompt' | 'thinking' | 'generating';
@@ -119,6 +123,7 @@ interface Of {
 }
 
 export type Line =
+  | { event?: undefined; error: string } // the last one, where something went wrong
   | { event: 'turn'; number: number; request_id: string }
   | ({ event: 'status'; state: Phase } & Of)
   | ({ event: 'thinking'; thinking: string } & Of)
@@ -149,11 +154,19 @@ export interface Answer {
   like: boolean | null;
 }
 
+/** An answer of a session. */
+export interface AnswerId {
+  turn: number;
+  instance_id: string;
+}
+
 export interface Turn {
   number: number;
   prompt: string;
   images: number;
   at: string;
+  /** The answer that all of its instances go on from; null where each goes on from its own. */
+  follows: AnswerId | null;
   answers: Answer[];
 }
 
@@ -209,6 +222,11 @@ export interface BlindAnswer {
   error?: string;
 }
 
+export interface Opinion {
+  tags: string[];
+  note: string;
+}
+
 export interface Battle {
   id: string;
   at: string;
@@ -220,6 +238,8 @@ export interface Battle {
   verdict: Verdict | null;
   reveal: Record<string, Reveal> | null;
   undo_until: string | null;
+  /** What the vote says beside its verdict, once there is one. */
+  opinion?: Opinion;
 }
 
 export type BattleLine =
@@ -270,6 +290,14 @@ export interface Board {
   refining: boolean;
   to_settle: number | null;
   left: { rate: number | null; low: number; high: number; games: number; warn: boolean };
+  /** Null while they are on their way. */
+  checks: {
+    /** So few of these votes less, and another would lead; null where it is not known to be so. */
+    fragility: number | null;
+    votes: number;
+    /** Win rates at equal length by player, of those who have played enough. */
+    length_corrected: Record<string, number>;
+  } | null;
   lines: BoardLine[];
 }
 
@@ -278,6 +306,7 @@ export interface Leaderboard {
   kept: number;
   boards: Board[];
   categories: string[];
+  sets: string[];
   languages: string[];
 }
 

@@ -54,11 +54,11 @@ def origin(provenance: Provenance, model: Model) -> Wire:
 
 
 def row(running: RunningModel) -> Wire:
-    """One row of `/api/ps`."""
+    """One row of `/api/ps`. Like Ollama's, models that are still loading have one; Puna's says so with `loading`."""
     expires = running.expires_at_ns
     if expires is None:  # Go's largest duration from now, 292 years: clients print it as Forever
         expires = time.time_ns() + FOREVER_NS
-    return {
+    value: Wire = {
         "name": running.name.shortest,
         "model": running.name.shortest,
         "size": running.memory,
@@ -68,6 +68,7 @@ def row(running: RunningModel) -> Wire:
         "size_vram": running.memory_gpu,
         "context_length": running.n_ctx,
     }
+    return value | {"loading": True} if running.loading else value
 
 
 def shown(

@@ -14,6 +14,7 @@ from puna.arena.storage.battles import BattleStore
 from puna.arena.storage.sessions import Sessions
 from puna.arena.storage.shelf import Shelf
 from puna.arena.storage.votes import Votes
+from puna.database import Database
 
 What = Literal["votes", "sessions", "all"]
 
@@ -22,6 +23,7 @@ _PAGE = 100  # battles that are read at a time
 
 @dataclass(frozen=True, slots=True)
 class Archive:
+    database: Database
     votes: Votes
     sessions: Sessions
     battles: BattleStore

@@ -6,6 +6,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
@@ -16,7 +17,7 @@ from puna.arena.storage.votes import Vote, VoteKind
 from puna.arena.verdicts import Verdict
 from puna.errors import BadRequest
 
-_ID = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+ID = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 _LONGEST = 300  # characters of a name
 _MOST_ENTRIES = 8
 _MOST_CATEGORIES = 32
@@ -37,7 +38,7 @@ _GROUPS: Mapping[str, Callable[[tuple[tuple[str, ...], ...]], bool]] = {
 
 
 class _Document(BaseModel):
-    id: _ID
+    id: ID
     kind: VoteKind
     battle: str
     at: AwareDatetime
@@ -50,19 +51,29 @@ def checked_vote(document: object) -> Vote:
     try:
         read = _Document.model_validate(document)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise BadRequest(f"{place}: {problem['msg']}" if place else problem["msg"]) from None
+        raise BadRequest(first_problem(error)) from None
     wrong = next(_problems(read), None)
     if wrong is not None:
         raise BadRequest(wrong)
     return Vote(read.id, read.kind, read.battle, read.at, read.ballot, read.details)
 
 
+def first_problem(error: ValidationError) -> str:
+    """In one line: where, and what."""
+    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(map(str, problem["loc"]))
+    return f"{place}: {problem['msg']}" if place else problem["msg"]
+
+
+def is_past(at: datetime) -> bool:
+    """A time that something of ours can have happened at."""
+    return at.tzinfo is not None and at.year in _YEARS
+
+
 def _problems(vote: _Document) -> Iterator[str]:
     if not _is_name(vote.battle):
         yield "battle: not a name"
-    if vote.at.year not in _YEARS:
+    if not is_past(vote.at):
         yield "at: not a time of a vote"
     if not _fits(vote.details):
         yield "details: too large, or not JSON"
@@ -77,7 +88,7 @@ def _problems(vote: _Document) -> Iterator[str]:
 def _ballot_problems(ballot: Ballot, battle: str) -> Iterator[str]:
     if ballot.battle != battle:
         yield "ballot.battle: not that of the vote"
-    if ballot.at.tzinfo is None or ballot.at.year not in _YEARS:
+    if not is_past(ballot.at):
         yield "ballot.at: not a time of a vote"
     if not 0 < ballot.weight <= _MOST_WEIGHT:
         yield f"ballot.weight: must be above 0 and at most {_MOST_WEIGHT:g}"

@@ -1,88 +1,116 @@
-"""Votes of a file: our own JSON or CSV, every one checked, those that are known already left out (contract §2.11)."""
+"""A file of ours goes into the arena: its pictures looked at, what is known left out, the rest kept (contract §2.11).
+
+All that is new is kept in one transaction, or nothing of it; records that are wrong are told and keep no other one out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from puna.arena.exchange.checking import checked_vote
-from puna.arena.exchange.records import HEAD, TAIL
-from puna.arena.exchange.table import documents
-from puna.arena.storage.votes import Vote, Votes
+from sqlalchemy import Connection, Table
+
+from puna.arena.exchange.archive import Archive
+from puna.arena.exchange.parcel import Kind, Parcel, Pile, Rejected, read_file
+from puna.arena.exchange.saved import Comparison
+from puna.arena.failures import Refused
+from puna.arena.pictures import Pictures
+from puna.arena.request import Limits
+from puna.arena.storage.known import known_ids
+from puna.arena.storage.tables import sessions, shelf, votes
 from puna.errors import BadRequest
-from puna.serving.wire import parse_json
 
 _SHOWN = 100  # lines that were rejected, in the summary
+_TABLES: Mapping[Kind, Table] = {"vote": votes, "session": sessions, "roster": shelf, "prompts": shelf}
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
-    line: int  # of the file; where all records stand on one line, the record's number
-    error: str
+class Count:
+    new: int
+    known: int
+    rejected: int
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    new: int
-    known: int
-    other: int  # records that are no votes: sessions, battles, rosters and prompts stay where they are
+    kinds: Mapping[Kind, Count]
+    other: int  # records that cannot come back
     rejected: tuple[Rejected, ...]
 
+    @property
+    def new(self) -> int:
+        return sum(count.new for count in self.kinds.values())
+
+    @property
+    def known(self) -> int:
+        return sum(count.known for count in self.kinds.values())
+
     def wire(self) -> dict[str, Any]:
-        shown = [{"line": each.line, "error": each.error} for each in self.rejected[:_SHOWN]]
+        shown = [{"line": one.line, "record": one.kind, "error": one.error} for one in self.rejected[:_SHOWN]]
+        kinds = {
+            kind: {"new": count.new, "known": count.known, "rejected": count.rejected}
+            for kind, count in self.kinds.items()
+        }
         return {
             "new": self.new, "known": self.known, "other": self.other, "rejected": shown,
-            "rejected_count": len(self.rejected),
+            "rejected_count": len(self.rejected), "kinds": kinds,
         }  # fmt: skip
 
 
-def import_votes(body: bytes, votes: Votes, *, dry_run: bool) -> Summary:
-    """With `dry_run` nothing is kept. Good votes are kept though others are rejected. Blocks.
+async def import_file(body: bytes, archive: Archive, pictures: Pictures, limits: Limits, *, dry_run: bool) -> Summary:
+    """With `dry_run` nothing is kept.
 
-    Raises `BadRequest` for what is no file of ours at all, and `DatabaseFailed`.
+    Raises `BadRequest` for what is no file of ours at all, `DatabaseFailed`, and `PunaError` (503) where the decoders
+    of pictures are all at work.
     """
-    accepted: dict[str, Vote] = {}
-    rejected, repeated, other = [], 0, 0
-    for line, document in _documents(body):
-        if isinstance(document, dict) and document.get("record") != "vote":
-            other += 1
-            continue
+    parcel = await asyncio.to_thread(read_file, body, limits)
+    await asyncio.to_thread(_leave_out_known, parcel, archive)
+    await _check_pictures(parcel.sessions, pictures)
+    if not dry_run:
+        await asyncio.to_thread(_keep, parcel, archive)
+    return _summary(parcel)
+
+
+def _leave_out_known(parcel: Parcel, archive: Archive) -> None:
+    """Their pictures need not be looked at."""
+    with archive.database.reading() as connection:
+        _leave_out(parcel, connection)
+
+
+def _leave_out(parcel: Parcel, connection: Connection) -> None:
+    for kind, pile in parcel.piles.items():
+        pile.leave_out(known_ids(connection, _TABLES[kind], pile.new))
+
+
+async def _check_pictures(sessions: Pile[Comparison], pictures: Pictures) -> None:
+    """As the routes do: what is kept is made anew of what was found in them."""
+    for found in [comparison for comparison in sessions.new.values() if comparison.pictures]:
         try:
-            vote = checked_vote(document)
-        except BadRequest as error:
-            rejected.append(Rejected(line, error.message))
+            fresh = {turn: await pictures.checked(images) for turn, images in found.pictures.items()}
+        except (BadRequest, Refused) as error:
+            sessions.reject(found.id, f"pictures: {error.message}")
         else:
-            repeated += vote.id in accepted
-            accepted.setdefault(vote.id, vote)
-    known = votes.known(accepted)
-    new = [vote for vote in accepted.values() if vote.id not in known]
-    count = len(new) if dry_run else votes.add_many(new)
-    return Summary(count, len(accepted) - count + repeated, other, tuple(rejected))
+            sessions.new[found.id] = replace(found, pictures=fresh)
 
 
-def _documents(body: bytes) -> Iterator[tuple[int, object]]:
-    if body.lstrip()[:1] not in (b"{", b"["):
-        try:
-            yield from documents(body.decode("utf-8-sig"))
-        except UnicodeDecodeError:
-            raise BadRequest("The file is neither JSON nor CSV in UTF-8") from None
-    elif body.startswith(HEAD) and body.rstrip().endswith(b"\n" + TAIL):
-        yield from _lines(body)
-    else:
-        value = parse_json(body)
-        records = value.get("records") if isinstance(value, dict) else value
-        if not isinstance(records, list):
-            raise BadRequest("This is no export of the arena: there are no records")
-        yield from enumerate(records, start=1)
+def _keep(parcel: Parcel, archive: Archive) -> None:
+    with archive.database.writing() as connection:
+        archive.votes.alone(connection)  # nor does anybody else import meanwhile
+        _leave_out(parcel, connection)
+        archive.votes.add_many_within(connection, parcel.votes.new.values())
+        for comparison in parcel.sessions.new.values():
+            archive.sessions.add_within(connection, comparison.session, comparison.pictures)
+        for pile, kept in ((parcel.rosters, archive.rosters), (parcel.prompts, archive.prompts)):
+            for item in pile.new.values():
+                kept.add_within(connection, item)
 
 
-def _lines(body: bytes) -> Iterator[tuple[int, object]]:
-    """As `records.document` writes them. A file may hold more than one piece of JSON may; each line is one."""
-    for number, line in enumerate(body.split(b"\n"), start=1):
-        text = line.strip().rstrip(b",")
-        if text and text not in (HEAD, TAIL):
-            try:
-                yield number, parse_json(text)
-            except BadRequest as error:
-                yield number, error.message
+def _summary(parcel: Parcel) -> Summary:
+    piles = parcel.piles
+    rejected = sorted((each for pile in piles.values() for each in pile.rejected), key=lambda each: each.line)
+    wrong = Counter(each.kind for each in rejected)
+    counts = {kind: Count(len(pile.new), pile.known, wrong[kind]) for kind, pile in piles.items()}
+    return Summary(counts, parcel.other, tuple(rejected))

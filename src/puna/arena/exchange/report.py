@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from jinja2 import Template
 from markupsafe import Markup
 
 from puna.arena.ballots import Ballot
 from puna.arena.blind import battle_wire
+from puna.arena.exchange.templating import environment
 from puna.arena.plots import LIGHT, PLOTS, View
 from puna.arena.plots.svg import plain
 from puna.arena.record import BattleRecord
@@ -65,15 +66,7 @@ def _plots(standing: Standing | None) -> list[dict[str, Any]]:
 
 @cache
 def _template(form: Form) -> Template:
-    environment = Environment(
-        loader=PackageLoader("puna.arena.exchange"),
-        autoescape=select_autoescape(("html.j2",)),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"inline": _inline, "fenced": _fenced, "plain": plain}
-    return environment.get_template(f"report.{form}.j2")
+    return environment(inline=_inline, fenced=_fenced, plain=plain).get_template(f"report.{form}.j2")
 
 
 def _inline(value: object) -> str:

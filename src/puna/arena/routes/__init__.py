@@ -2,7 +2,20 @@
 
 from starlette.routing import BaseRoute
 
-from puna.arena.routes import battles, boards, catalog, chats, exchange, models, page, running, sessions, shelves
+from puna.arena.routes import (
+    battles,
+    boards,
+    cards,
+    catalog,
+    chats,
+    exchange,
+    models,
+    page,
+    running,
+    sessions,
+    shelves,
+    storage,
+)
 
 ROUTES: list[BaseRoute] = [
     *page.ROUTES,
@@ -15,4 +28,6 @@ ROUTES: list[BaseRoute] = [
     *battles.ROUTES,
     *boards.ROUTES,
     *exchange.ROUTES,
+    *storage.ROUTES,
+    *cards.ROUTES,
 ]

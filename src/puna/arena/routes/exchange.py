@@ -11,16 +11,17 @@ from starlette.responses import Response
 
 from puna.arena.exchange import preferences, table
 from puna.arena.exchange.archive import Archive, What
-from puna.arena.exchange.importing import import_votes
+from puna.arena.exchange.importing import import_file
 from puna.arena.exchange.records import document
 from puna.arena.exchange.report import render
-from puna.arena.failures import Refused
+from puna.arena.failures import ArenaError, Refused
 from puna.arena.query import one_of, read_query, switch
 from puna.arena.reading import read_bytes
 from puna.arena.routes.guarding import get, post
 from puna.arena.state import Arena, arena_of
 from puna.arena.storage.battles import BattleStore
-from puna.errors import PunaError
+from puna.arena.unsaved import unsaved
+from puna.errors import DatabaseFailed, PunaError
 from puna.serving.streams import StreamedResponse, in_thread
 from puna.serving.wire import json_response, line
 
@@ -59,9 +60,23 @@ async def load(request: Request) -> Response:
     """With `dry_run=1` only what would happen."""
     arena = arena_of(request)
     dry_run = switch(request.query_params, "dry_run", default=False)
-    body = await read_bytes(request, arena.config.max_body)
-    summary = await asyncio.to_thread(import_votes, body, arena.votes, dry_run=dry_run)
+    body = await _file(request, arena.config.max_body)
+    try:
+        summary = await import_file(body, _archive(arena), arena.pictures, arena.config.limits, dry_run=dry_run)
+    except DatabaseFailed as error:
+        raise unsaved(error, "Nothing of the file was imported") from error
     return json_response(summary.wire())
+
+
+async def _file(request: Request, most: int) -> bytes:
+    """Raises 413, with what to do about it, for one over `most` bytes."""
+    try:
+        return await read_bytes(request, most)
+    except PunaError as error:
+        if error.status != 413:
+            raise
+        way = f"This arena takes files of {most >> 20} MiB: start it with a larger PUNA_ARENA_MAX_BODY_MB"
+        raise ArenaError(error.message, way, status=413) from None
 
 
 async def _report(
@@ -76,7 +91,8 @@ async def _report(
 
 
 def _archive(arena: Arena) -> Archive:
-    return Archive(arena.votes, arena.sessions, BattleStore(arena.database), arena.rosters, arena.prompts)
+    battles = BattleStore(arena.database)
+    return Archive(arena.database, arena.votes, arena.sessions, battles, arena.rosters, arena.prompts)
 
 
 def _lines(archive: Archive, what: What, form: Literal["json", "csv", "jsonl"]) -> Iterator[bytes]:

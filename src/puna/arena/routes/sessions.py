@@ -11,17 +11,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from puna.arena.answers import ExtendedLines
+from puna.arena.continuing import check_unfinished, going_on, whole
 from puna.arena.conversation import Message, check_question, cut, read_images
 from puna.arena.failures import Refused
 from puna.arena.fields import NAME, read_list, read_moment, read_page, read_text
 from puna.arena.instances import Instance, check_count_and_ids, instance_wire, read_instances
 from puna.arena.liking import Seats, seats_of
 from puna.arena.reading import id_of, read_object
-from puna.arena.request import Limits, Question, placed, read_schedule
+from puna.arena.request import Limits, Question, placed, read_follows, read_schedule
 from puna.arena.routes.guarding import post, resource
 from puna.arena.sessionwire import session_wire, summary_wire
 from puna.arena.state import Arena, arena_of
-from puna.arena.storage.session import Session, Turn
+from puna.arena.storage.session import Answer, Session, Turn
 from puna.arena.streaming import ndjson
 from puna.arena.thread import thread
 from puna.arena.turns import recording
@@ -70,7 +71,7 @@ async def delete(request: Request) -> Response:
 
 
 async def ask(request: Request) -> Response:
-    """A further turn. Each instance reads its own earlier answers, never another's (§1.9)."""
+    """A further turn. Each instance reads its own earlier answers (§1.9), or with `follows` all of them one's."""
     arena = arena_of(request)
     body = await read_object(request, arena.config.max_body)
     prompt, images = read_text(body, "prompt", arena.config.max_body) or "", read_images(body.get("images"))
@@ -79,13 +80,16 @@ async def ask(request: Request) -> Response:
     if not instances:
         raise Refused("No models selected")
     instances = placed(instances, arena.upstreams.names)
-    sequential = read_schedule(body)
+    sequential, follows = read_schedule(body), read_follows(body)
     images = await arena.pictures.checked(images)
     session = await _session(request)
+    if follows:
+        _check_finished(session.turn(follows.turn).answer(follows.instance_id))
     note(request, models=",".join(instance.model for instance in instances))
 
     def begin() -> Turn:
-        return arena.sessions.add_turn(session.id, prompt, [instance_wire(one) for one in instances], images)
+        asked = [instance_wire(one) for one in instances]
+        return arena.sessions.add_turn(session.id, prompt, asked, images, follows)
 
     return ndjson(_lines(arena, session, begin, id_of(request), sequential=sequential))
 
@@ -103,6 +107,22 @@ async def retry(request: Request) -> Response:
 
     def begin() -> Turn:
         return arena.likes.restart(session.id, number, instance_id, seats)
+
+    return ndjson(_lines(arena, session, begin, id_of(request)))
+
+
+async def resume(request: Request) -> Response:
+    """The rest of an answer that ended too early, from where it stopped (§2.12)."""
+    arena, number = arena_of(request), request.path_params["number"]
+    instance_id = _instance_id(await read_object(request, arena.config.max_body))
+    session = await _session(request)
+    kept = session.turn(number).answer(instance_id)
+    check_unfinished(kept)
+    (instance,) = placed(read_instances([kept.instance], extended=True), arena.upstreams.names)
+    note(request, models=instance.model)
+
+    def begin() -> Turn:
+        return arena.sessions.resume_answer(session.id, number, instance_id, check_unfinished)
 
     return ndjson(_lines(arena, session, begin, id_of(request)))
 
@@ -129,13 +149,15 @@ async def _lines(
         yield line({"event": "turn", "number": turn.number, "request_id": request_id})
         images = await asyncio.to_thread(arena.sessions.images, session.id)
         instances = read_instances([answer.instance for answer in turn.answers], extended=True)
-        whole = [Question(instance, thread(session, turn, instance.id, images)) for instance in instances]
+        questions = [Question(instance, thread(session, turn, instance.id, images)) for instance in instances]
+        threads = [going_on(question, turn.answer(question.instance.id)) for question in questions]
         most = arena.config.limits.messages
-        asked = [Question(question.instance, cut(question.messages, most)) for question in whole]
-        truncated = {one.instance.id for one in whole if len(one.messages) > most}
+        asked = [Question(question.instance, cut(question.messages, most)) for question in threads]
+        truncated = {one.instance.id for one in threads if len(one.messages) > most}
         lines = ExtendedLines(instances, truncated)
         async with aclosing(arena.asker.ask(asked, sequential=sequential, request_id=request_id)) as events:
-            async for event in events:
+            async for heard in events:
+                event = whole(heard, turn)
                 await recorded.hear(event)
                 yield lines.line(event)
 
@@ -170,6 +192,11 @@ def _checked(items: list[Any], limits: Limits) -> tuple[Instance, ...]:
     return instances
 
 
+def _check_finished(answer: Answer) -> None:
+    if answer.state == "running" or not answer.text:
+        raise Refused("Invalid follows: that answer is empty, or not finished")
+
+
 def _instance_id(body: Json) -> str:
     if isinstance(found := body.get("instance_id"), str):
         return found
@@ -183,5 +210,6 @@ ROUTES = (
     resource(_ONE, get=show, patch=change, delete=delete),
     post(f"{_ONE}/turns", ask),
     post(f"{_ONE}/turns/{{number:int}}/retry", retry),
+    post(f"{_ONE}/turns/{{number:int}}/continue", resume),
     post(f"{_ONE}/turns/{{number:int}}/like", like),
 )

@@ -10,64 +10,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from puna.arena.failures import Refused
-from puna.arena.fields import NAME, read_list, read_text
-from puna.arena.instances import check_count_and_ids, instance_wire, read_instances
 from puna.arena.reading import read_object
 from puna.arena.routes.guarding import resource
 from puna.arena.sessionwire import item_wire
+from puna.arena.shelves import Read, read_item, read_prompts, read_roster
 from puna.arena.state import Arena, arena_of
 from puna.arena.storage.shelf import Shelf
 from puna.serving.wire import json_response
 
 Json = dict[str, Any]
 
-MOST_INSTANCES = 100  # of one roster
-MOST_PROMPTS = 10_000  # of one set
-_PROMPT = ("prompt", "category", "reference")
 
-
-def read_roster(document: Json) -> Json:
-    """`{"instances": […]}`, checked. Raises `Refused`."""
-    instances = read_instances(read_list(document, "instances") or (), extended=True)
-    if not instances:
-        raise Refused("No models selected")
-    check_count_and_ids(instances, MOST_INSTANCES)
-    return {"instances": [instance_wire(instance) for instance in instances]}
-
-
-def read_prompts(document: Json) -> Json:
-    """One prompt, `{"category", "text"}`, or a set, `{"prompts": [{"prompt", "category"?, "reference"?}]}`, checked.
-
-    Raises `Refused`.
-    """
-    prompts = read_list(document, "prompts", MOST_PROMPTS)
-    if prompts is not None:
-        return {"prompts": [_prompt(index, item) for index, item in enumerate(prompts)]}
-    text = read_text(document, "text") or ""
-    if not text.strip():
-        raise Refused("No prompt provided")
-    return {"category": read_text(document, "category", NAME) or "", "text": text}
-
-
-def _prompt(index: int, item: object) -> Json:
-    if not isinstance(item, dict) or not (read_text(item, "prompt") or "").strip():
-        raise Refused(f"Invalid prompt at index {index}")
-    return {name: text for name in _PROMPT if (text := read_text(item, name)) is not None}
-
-
-def _routes(path: str, shelf_of: Callable[[Arena], Shelf], read_document: Callable[[Json], Json]) -> tuple[Route, ...]:
+def _routes(path: str, shelf_of: Callable[[Arena], Shelf], read_document: Read) -> tuple[Route, ...]:
     def shelf(request: Request) -> Shelf:
         return shelf_of(arena_of(request))
 
     async def read(request: Request) -> tuple[str, Json]:
         body = await read_object(request, arena_of(request).config.max_body)
-        name, document = (read_text(body, "name", NAME) or "").strip(), body.get("document")
-        if not name:
-            raise Refused("Invalid name: must not be empty")
-        if not isinstance(document, dict):
-            raise Refused("Invalid document: must be an object")
-        return name, read_document(document)
+        return read_item(body, read_document)
 
     async def show(request: Request) -> Response:
         items = await asyncio.to_thread(shelf(request).all)

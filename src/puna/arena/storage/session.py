@@ -37,20 +37,33 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerId:
+    """An answer of a session, by the number of its turn and its instance."""
+
+    turn: int
+    instance_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """`images` is their number; `Sessions.images` has them."""
+    """`images` is their number; `Sessions.images` has them. `follows`: the answer that all of its instances go on from;
+    without it each goes on from its own.
+    """
 
     number: int  # from 1
     prompt: str
     images: int
     at: datetime
     answers: tuple[Answer, ...] = ()  # from the left
+    follows: AnswerId | None = None
+
+    def find(self, instance_id: str) -> Answer | None:
+        return next((answer for answer in self.answers if answer.instance_id == instance_id), None)
 
     def answer(self, instance_id: str) -> Answer:
         """Raises `NotFound`."""
-        for answer in self.answers:
-            if answer.instance_id == instance_id:
-                return answer
+        if found := self.find(instance_id):
+            return found
         raise NotFound("This turn has no such instance")
 
 

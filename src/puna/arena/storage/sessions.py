@@ -6,9 +6,9 @@ Calls block.
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, or_, select, update
 
-from puna.arena.storage.session import Answer, Json, Session, Summary, Turn
+from puna.arena.storage.session import Answer, AnswerId, Json, Session, Summary, Turn
 from puna.arena.storage.tables import answers, folded, sessions, turns
 from puna.database import Database
 from puna.errors import NotFound
@@ -38,13 +38,15 @@ class Sessions:
     def create(self, title: str = "", system: str = "", instances: Sequence[Json] = ()) -> Session:
         now = datetime.now(UTC)
         made = Session(uuid4().hex, title, system, tuple(instances), now, now)
-        row = {
-            "id": made.id, "title": title, "system": system, "instances": list(instances),
-            "created": now, "updated": now, "folded": folded(title),
-        }  # fmt: skip
         with self._writing() as connection:
-            connection.execute(insert(sessions), row)
+            self.add_within(connection, made)
         return made
+
+    def add_within(self, connection: Connection, made: Session, images: Mapping[int, Sequence[str]] = {}) -> None:
+        """One with its turns, as a part of a transaction; `images` are base64, by the number of their turn."""
+        connection.execute(insert(sessions), _session_row(made))
+        for turn in made.turns:
+            _add_turn(connection, made.id, turn, images.get(turn.number, ()))
 
     def get(self, session_id: str) -> Session:
         with self._reading() as connection:
@@ -109,26 +111,23 @@ class Sessions:
         with self._writing() as connection:
             return connection.execute(unwanted).rowcount
 
-    def add_turn(self, session_id: str, prompt: str, instances: Sequence[Json], images: Sequence[str] = ()) -> Turn:
+    def add_turn(
+        self,
+        session_id: str,
+        prompt: str,
+        instances: Sequence[Json],
+        images: Sequence[str] = (),
+        follows: AnswerId | None = None,
+    ) -> Turn:
         """A turn whose answers are all still running. The session gets a title if it has none."""
         now = datetime.now(UTC)
         with self._writing() as connection:
             _change(connection, session_id, {})  # first: it keeps other writers away from this session
             _entitle(connection, session_id, prompt)
             last = connection.scalar(select(func.max(turns.c.number)).where(turns.c.session == session_id))
-            number = (last or 0) + 1
-            row = {
-                "session": session_id, "number": number, "prompt": prompt, "images": list(images),
-                "image_count": len(images), "at": now, "folded": folded(prompt),
-            }  # fmt: skip
-            connection.execute(insert(turns), row)
-            waiting = tuple(Answer(instance) for instance in instances)
-            places = [
-                {"session": session_id, "turn": number, "place": place, **_row(answer), "liked": None}
-                for place, answer in enumerate(waiting)
-            ]
-            connection.execute(insert(answers), places)
-        return Turn(number, prompt, len(images), now, waiting)
+            turn = Turn((last or 0) + 1, prompt, len(images), now, tuple(map(Answer, instances)), follows)
+            _add_turn(connection, session_id, turn, images)
+        return turn
 
     def save_answers(self, session_id: str, number: int, given: Iterable[Answer]) -> None:
         """What they are now; likes stay. Answers of a session that was deleted meanwhile are dropped."""
@@ -144,6 +143,20 @@ class Sessions:
             _change(connection, session_id, {})
             connection.execute(_one_answer(session_id, number, instance_id).values({**_row(fresh), "liked": None}))
         return replace(turn, answers=(fresh,))
+
+    def resume_answer(self, session_id: str, number: int, instance_id: str, check: Callable[[Answer], None]) -> Turn:
+        """More of it is generated; what was said and liked of it stays. Gives the turn with this answer only.
+
+        Raises what `check` raises for the answer as it is.
+        """
+        with self._writing() as connection:
+            _change(connection, session_id, {})  # first: it keeps other writers away from this session
+            turn = _session(connection, session_id).turn(number)
+            kept = turn.answer(instance_id)
+            check(kept)
+            running = replace(kept, state="running", error="", done_reason="")
+            connection.execute(_one_answer(session_id, number, instance_id).values(_row(running)))
+        return replace(turn, answers=(running,))
 
     def like(self, session_id: str, number: int, instance_id: str, like: bool | None) -> Session:
         """The session with its likes as they are now. None takes back what was said."""
@@ -198,6 +211,20 @@ def _entitle(connection: Connection, session_id: str, prompt: str) -> None:
     connection.execute(untitled.values(title=title, folded=folded(title)))
 
 
+def _add_turn(connection: Connection, session_id: str, turn: Turn, images: Sequence[str]) -> None:
+    row = {
+        "session": session_id, "number": turn.number, "prompt": turn.prompt, "images": list(images),
+        "image_count": len(images), "at": turn.at, "folded": folded(turn.prompt),
+        "follows": turn.follows and asdict(turn.follows),
+    }  # fmt: skip
+    connection.execute(insert(turns), row)
+    places = [
+        {"session": session_id, "turn": turn.number, "place": place, **_row(answer), "liked": answer.like}
+        for place, answer in enumerate(turn.answers)
+    ]
+    connection.execute(insert(answers), places)
+
+
 def _session(connection: Connection, session_id: str) -> Session:
     row = connection.execute(select(sessions).where(sessions.c.id == session_id)).mappings().first()
     if row is None:
@@ -205,13 +232,23 @@ def _session(connection: Connection, session_id: str) -> Session:
     given = select(answers).where(answers.c.session == session_id).order_by(answers.c.turn, answers.c.place)
     by_turn = groupby(connection.execute(given).mappings(), lambda found: found["turn"])
     said = {turn: tuple(map(_answer, found)) for turn, found in by_turn}
-    asked = select(turns.c.number, turns.c.prompt, turns.c.image_count, turns.c.at)
+    asked = select(turns.c.number, turns.c.prompt, turns.c.image_count, turns.c.at, turns.c.follows)
     found = connection.execute(asked.where(turns.c.session == session_id).order_by(turns.c.number))
     return Session(
         **{name: row[name] for name in ("id", "title", "system", "created", "updated")},
         instances=tuple(row["instances"]),
-        turns=tuple(Turn(*turn, said.get(turn.number, ())) for turn in found),
+        turns=tuple(_turn(row, said.get(row["number"], ())) for row in found.mappings()),
     )
+
+
+def _turn(row: RowMapping, said: tuple[Answer, ...]) -> Turn:
+    follows = row["follows"] and AnswerId(**row["follows"])
+    return Turn(row["number"], row["prompt"], row["image_count"], row["at"], said, follows)
+
+
+def _session_row(session: Session) -> dict[str, Any]:
+    told = {name: getattr(session, name) for name in ("id", "title", "system", "created", "updated")}
+    return {**told, "instances": list(session.instances), "folded": folded(session.title)}
 
 
 def _answer(row: RowMapping) -> Answer:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 
 from puna.arena.storage.tables import shelf
 from puna.database import Database
@@ -43,8 +43,12 @@ class Shelf:
     def add(self, name: str, document: dict[str, Any]) -> Item:
         item = Item(uuid4().hex, name, datetime.now(UTC), document)
         with self._database.writing() as connection:
-            connection.execute(insert(shelf), {"kind": self._kind, **asdict(item)})
+            self.add_within(connection, item)
         return item
+
+    def add_within(self, connection: Connection, item: Item) -> None:
+        """As a part of a transaction."""
+        connection.execute(insert(shelf), {"kind": self._kind, **asdict(item)})
 
     def put(self, item_id: str, name: str, document: dict[str, Any]) -> Item:
         """Replaces the item's name and document."""

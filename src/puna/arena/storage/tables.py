@@ -99,6 +99,7 @@ turns = Table(
     Column("image_count", Integer, nullable=False),  # so that a listing need not read megabytes
     Column("at", Moment, nullable=False),
     Column("folded", Words, nullable=False),  # of the prompt
+    Column("follows", Document),  # the answer that all of its instances go on from
     ForeignKeyConstraint(["session"], ["arena_sessions.id"], ondelete="CASCADE"),
 )
 

@@ -17,12 +17,11 @@ from sqlalchemy import Connection, insert, select, text
 
 from puna.arena.ballots import Ballot
 from puna.arena.storage.ballots import ballot_document, read_ballot
+from puna.arena.storage.known import CHUNK, known_ids
 from puna.arena.storage.tables import votes
 from puna.database import Database
 
 VoteKind = Literal["vote", "undo", "likes"]
-
-_CHUNK = 500  # rows at a time, far below what either database takes as parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +52,24 @@ class Votes:
 
     def append_within(self, connection: Connection, vote: Vote) -> None:
         """As a part of a transaction: what the vote says of something else is written with it, or neither is."""
-        self._alone(connection)
+        self.alone(connection)
         connection.execute(insert(votes), [_row(vote)])
 
     def add_many(self, given: Iterable[Vote]) -> int:
         """Those whose ids are not known yet; gives their number. All of them are added, or none."""
-        added, coming = 0, iter(given)
         with self._database.writing() as connection:
-            self._alone(connection)
-            while chunk := list(islice(coming, _CHUNK)):
-                by_id = {vote.id: vote for vote in chunk}
-                for known in connection.scalars(select(votes.c.id).where(votes.c.id.in_(by_id))):
-                    del by_id[known]
-                if by_id:
-                    connection.execute(insert(votes), [_row(vote) for vote in by_id.values()])
-                added += len(by_id)
+            return self.add_many_within(connection, given)
+
+    def add_many_within(self, connection: Connection, given: Iterable[Vote]) -> int:
+        """As a part of a transaction."""
+        added, coming = 0, iter(given)
+        self.alone(connection)
+        while chunk := list(islice(coming, CHUNK)):
+            known = known_ids(connection, votes, (vote.id for vote in chunk))
+            by_id = {vote.id: vote for vote in chunk if vote.id not in known}
+            if by_id:
+                connection.execute(insert(votes), [_row(vote) for vote in by_id.values()])
+            added += len(by_id)
         return added
 
     def ballots(self) -> tuple[Ballot, ...]:
@@ -79,18 +81,9 @@ class Votes:
             wanted = select(votes.c.seq, votes.c.kind, votes.c.battle, votes.c.ballot)
             with self._database.reading() as connection:
                 found = connection.execute(wanted.where(votes.c.seq > self._counted.last).order_by(votes.c.seq))
-                for seq, kind, battle, ballot in found.yield_per(_CHUNK):
+                for seq, kind, battle, ballot in found.yield_per(CHUNK):
                     self._counted.add(seq, kind, battle, ballot and read_ballot(ballot))
             return self._counted.ballots()
-
-    def known(self, ids: Iterable[str]) -> frozenset[str]:
-        """Which of these ids are taken."""
-        found: set[str] = set()
-        coming = iter(ids)
-        with self._database.reading() as connection:
-            while chunk := list(islice(coming, _CHUNK)):
-                found.update(connection.scalars(select(votes.c.id).where(votes.c.id.in_(chunk))))
-        return frozenset(found)
 
     def counted(self) -> Iterator[Vote]:
         """Of `all` those whose ballots are what `ballots` gives."""
@@ -107,7 +100,7 @@ class Votes:
         last = 0
         while True:
             with self._database.reading() as connection:
-                wanted = select(votes).where(votes.c.seq > last).order_by(votes.c.seq).limit(_CHUNK)
+                wanted = select(votes).where(votes.c.seq > last).order_by(votes.c.seq).limit(CHUNK)
                 found = connection.execute(wanted).all()
             if not found:
                 return
@@ -115,8 +108,11 @@ class Votes:
                 yield seq, Vote(vote_id, kind, battle, at, ballot and read_ballot(ballot), details)
                 last = seq
 
-    def _alone(self, connection: Connection) -> None:
-        """One writer at a time: a row must not turn up behind a later one that somebody has read already."""
+    def alone(self, connection: Connection) -> None:
+        """Until the transaction ends, nobody else adds votes.
+
+        A row must not turn up behind a later one that somebody has read already.
+        """
         if not self._database.is_sqlite:
             connection.execute(text("LOCK TABLE arena_votes IN EXCLUSIVE MODE"))
 

@@ -2,7 +2,7 @@
 
 import { ApiError, call, get, send, stream, told } from '../api';
 import { say } from '../say.svelte';
-import type { Battle, BattleLine, Voted } from '../wire';
+import type { Battle, BattleLine, Opinion, Voted } from '../wire';
 import { decision, winner } from './words';
 import type { Asked } from './setup.svelte';
 
@@ -19,6 +19,9 @@ class Duel {
   /** What became of it in another window meanwhile. */
   news = $state('');
   busy = $state(false);
+  /** Why: goes with the vote. */
+  tags = $state<string[]>([]);
+  note = $state('');
   #watching = new AbortController();
 
   get id(): string {
@@ -58,11 +61,14 @@ class Duel {
     this.ratings = {};
     this.problem = '';
     this.news = '';
+    this.tags = [];
+    this.note = '';
   }
 
   async vote(choice: Choice): Promise<void> {
     await this.#act(async (path) => {
-      const voted = await send<Voted>('POST', `${path}/vote`, choice);
+      const opinion: Opinion = { tags: this.tags, note: this.note.trim() };
+      const voted = await send<Voted>('POST', `${path}/vote`, { ...choice, ...opinion });
       this.ratings = voted.ratings;
       say(`Voted: ${decision(voted.verdict)}. ${winner(voted)}`);
     });

@@ -12,6 +12,17 @@ export function decision(verdict: Verdict): string {
 
 export const allBad = (slots: number): string => (slots > 2 ? 'All bad' : 'Both bad');
 
+/** What may have decided a vote: suggestions, the API takes any. */
+export const REASONS = [
+  'correct',
+  'clear',
+  'complete',
+  'good style',
+  'wrong',
+  'too long',
+  'refused',
+] as const;
+
 /** Who was behind the letters, for people who hear it. */
 export const winner = ({ reveal }: Pick<Voted, 'reveal'>): string =>
   Object.entries(reveal)

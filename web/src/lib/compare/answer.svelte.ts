@@ -40,6 +40,21 @@ export class LiveAnswer {
     this.like = stored.like;
   }
 
+  /** One on its way again, behind the text of `old`. */
+  static after(old: LiveAnswer): LiveAnswer {
+    const answer = new LiveAnswer(old.instance);
+    answer.text = old.text;
+    answer.thinking = old.thinking;
+    answer.like = old.like;
+    return answer;
+  }
+
+  /** Whether it ended before its end, so that there is a rest of it to ask for. */
+  get unfinished(): boolean {
+    const early = ['stopped', 'interrupted', 'failed'].includes(this.state) || this.doneReason === 'length';
+    return early && !this.running && this.text !== '';
+  }
+
   get running(): boolean {
     return this.state === 'running';
   }

@@ -6,7 +6,7 @@ import { ApiError, call, get, send, stream, told } from '../api';
 import { count, seconds } from '../format';
 import { letter } from '../instances';
 import { say } from '../say.svelte';
-import type { Answer, Instance, Line, Session, Turn } from '../wire';
+import type { Answer, AnswerId, Instance, Line, Session, Turn } from '../wire';
 import { LiveAnswer } from './answer.svelte';
 
 const LOOK_AGAIN_MS = 2000; // while answers that another window asked for are on their way
@@ -16,18 +16,22 @@ export interface Question {
   instances: readonly Instance[];
   images: readonly string[];
   schedule: 'parallel' | 'sequential';
+  /** The answer that all go on from; null where each goes on from its own. */
+  follows: AnswerId | null;
 }
 
 export class LiveTurn {
   readonly number: number;
   readonly prompt: string;
   readonly images: number;
+  readonly follows: AnswerId | null;
   answers = $state.raw<readonly LiveAnswer[]>([]);
 
   constructor(turn: Omit<Turn, 'at' | 'answers'>, answers: readonly LiveAnswer[]) {
     this.number = turn.number;
     this.prompt = turn.prompt;
     this.images = turn.images;
+    this.follows = turn.follows;
     this.answers = answers;
   }
 }
@@ -40,6 +44,8 @@ export class Conversation {
   turns = $state.raw<readonly LiveTurn[]>([]);
   /** Why the session could not be opened. */
   problem = $state('');
+  /** Why something of the last turn was not saved, and how to go on. */
+  unsaved = $state('');
   opening = $state(false);
   #kept = ''; // the system prompt and the instances as the server has them
   #timer = 0;
@@ -64,6 +70,11 @@ export class Conversation {
     if (column >= 0) return letter(column);
     const fresh = roster.filter((instance) => !this.columns.some((known) => known.id === instance.id));
     return letter(this.columns.length + fresh.findIndex((instance) => instance.id === id));
+  }
+
+  /** Such as `B2`. */
+  nameOf(answer: AnswerId): string {
+    return `${this.letter(answer.instance_id, [])}${answer.turn}`;
   }
 
   /** Leave the session: the next question begins another. */
@@ -105,10 +116,13 @@ export class Conversation {
       model_instances: question.instances,
       schedule: question.schedule,
       ...(question.images.length ? { images: question.images } : {}),
+      ...(question.follows ? { follows: question.follows } : {}),
     });
     const { lines, number, request } = await begun(response);
+    this.unsaved = '';
     const answers = question.instances.map((instance) => new LiveAnswer({ ...instance }));
-    const turn = new LiveTurn({ number, prompt: question.prompt, images: question.images.length }, answers);
+    const { prompt, images, follows } = question;
+    const turn = new LiveTurn({ number, prompt, images: images.length, follows }, answers);
     this.turns = [...this.turns, turn];
     this.title ||= question.prompt.slice(0, 30);
     void this.#hear(lines, request, turn, answers);
@@ -116,10 +130,19 @@ export class Conversation {
 
   /** Ask one instance of one turn again; its answer is replaced, the later turns stay. Throws `ApiError`. */
   async retry(turn: LiveTurn, old: LiveAnswer): Promise<void> {
-    const path = `/api/arena/sessions/${this.id}/turns/${turn.number}/retry`;
+    await this.#replace(turn, old, 'retry', () => new LiveAnswer(old.instance));
+  }
+
+  /** The rest of an answer that ended too early, behind what is there. Throws `ApiError`. */
+  async resume(turn: LiveTurn, old: LiveAnswer): Promise<void> {
+    await this.#replace(turn, old, 'continue', () => LiveAnswer.after(old));
+  }
+
+  async #replace(turn: LiveTurn, old: LiveAnswer, how: string, fresh: () => LiveAnswer): Promise<void> {
+    const path = `/api/arena/sessions/${this.id}/turns/${turn.number}/${how}`;
     const response = await call('POST', path, { instance_id: old.instance.id });
     const { lines, request } = await begun(response);
-    const answer = new LiveAnswer(old.instance);
+    const answer = fresh();
     turn.answers = turn.answers.map((one) => (one === old ? answer : one));
     void this.#hear(lines, request, turn, [answer]);
   }
@@ -175,6 +198,11 @@ export class Conversation {
     try {
       for await (const line of lines) {
         if (line.event === 'turn') continue;
+        if (line.event === undefined) {
+          this.unsaved = line.error;
+          problem = line.error;
+          continue;
+        }
         const answer = byId.get(line.instance_id);
         answer?.hear(line);
         if (answer && line.event === 'done') this.#announce(turn, answer);
@@ -186,7 +214,7 @@ export class Conversation {
   }
 
   #announce(turn: LiveTurn, answer: LiveAnswer): void {
-    const name = `${this.letter(answer.instance.id, [])}${turn.number}`;
+    const name = this.nameOf({ turn: turn.number, instance_id: answer.instance.id });
     if (answer.state === 'failed') say(`${name} failed.`);
     else if (answer.state === 'stopped') say(`${name} stopped.`);
     else {
@@ -197,6 +225,7 @@ export class Conversation {
 
   #show(session: Pick<Session, 'id' | 'title' | 'system' | 'turns'>): void {
     clearTimeout(this.#timer);
+    this.unsaved = '';
     this.id = session.id;
     this.title = session.title;
     this.system = session.system;

@@ -2,6 +2,7 @@
 
 import { Kept } from '../kept.svelte';
 import { Roster } from '../roster.svelte';
+import type { AnswerId } from '../wire';
 
 export type Schedule = 'parallel' | 'sequential';
 
@@ -21,12 +22,33 @@ class Desk {
   readonly enterSends = new Kept('compare.enter-sends', true);
   /** The one instance that is shown; empty for all of them. */
   focused = $state('');
+  #only = $state('');
+  #follows = $state.raw<AnswerId | null>(null);
+
   /** The one instance that is asked next; empty for all of them. */
-  only = $state('');
+  get only(): string {
+    return this.#only;
+  }
+
+  set only(id: string) {
+    this.#only = id;
+    if (id) this.#follows = null;
+  }
+
+  /** The answer that all go on from when they are asked next; null where each goes on from its own. */
+  get follows(): AnswerId | null {
+    return this.#follows;
+  }
+
+  set follows(answer: AnswerId | null) {
+    this.#follows = answer;
+    if (answer) this.#only = '';
+  }
 
   forget(): void {
     this.focused = '';
     this.only = '';
+    this.follows = null;
   }
 }
 

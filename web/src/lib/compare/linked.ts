@@ -9,6 +9,18 @@ export class Linked {
     return () => this.#bodies.delete(body);
   }
 
+  /** Cards that are put elsewhere on the page begin at their tops again: gives what puts them back. */
+  kept(): () => void {
+    const tops = [...this.#bodies].map((body) => [body, body.scrollTop] as const);
+    return () => {
+      for (const [body, top] of tops) {
+        if (body.scrollTop === top) continue;
+        this.#moved.set(body, top);
+        body.scrollTop = top;
+      }
+    };
+  }
+
   /** A card was scrolled: the others follow. */
   follow(body: HTMLElement): void {
     const put = this.#moved.get(body);
