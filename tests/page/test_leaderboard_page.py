@@ -235,6 +235,21 @@ def test_plots_are_pictures_with_words_numbers_and_files(site: Site, visit: Visi
     assert any("plots/ratings.svg?theme=dark" in url for url in dark.requests)
 
 
+def test_long_names_stay_inside_the_plots(site: Site, visit: Visit) -> None:
+    names = [f"mammoth-mwmwm_{size}b-instruct__1.5_0.95_100_1.1_-1_{size}" for size in (70, 32)]
+    Api(site).vote(played(24, *names))
+    page = visit.page
+    for key in ("ratings", "winrate", "games", "history", "speed", "length", "position", "category"):
+        page.goto(f"{site.url}/api/arena/plots/{key}.svg")
+        outside = page.evaluate(
+            """() => [...document.querySelectorAll('text')].filter((text) => {
+                const { x, width } = text.getBBox();
+                return x < 0 || x + width > document.documentElement.viewBox.baseVal.width;
+            }).map((text) => text.textContent)"""
+        )
+        assert outside == [], key
+
+
 def test_a_failure_says_so_and_can_be_tried_again(site: Site, visit: Visit) -> None:
     refusal = {"status": 503, "body": json.dumps({"error": "The database is locked"})}
     visit.page.route("**/api/arena/leaderboard**", lambda route: route.fulfill(**refusal), times=1)

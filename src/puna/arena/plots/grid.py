@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from puna.arena.plots.svg import WIDTH, label, plain, short
+from puna.arena.plots.svg import NAMES, WIDTH, label, plain, short
 from puna.drawing import element
 
 MOST = 25
 """Rows and columns, so that a number fits into its cell."""
 
-_NAMES = 262.0
 _TOP, _ROW = 34.0, 24.0
 _WIDEST = 84.0
 _AIR = 6.0
@@ -27,15 +26,15 @@ class Cell:
 
 def grid(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Cell | None]]) -> list[Element]:
     """At most `MOST` columns; a cell that is None has nothing to say. `height` is how tall it gets."""
-    width = min((WIDTH - _NAMES - _AIR) / max(len(columns), 1), _WIDEST)
+    width = min((WIDTH - NAMES - _AIR) / max(len(columns), 1), _WIDEST)
     marks = [
-        label(_NAMES + width * (index + 0.5), _TOP - 8, name, role="soft", size=12, anchor="middle")
+        label(NAMES + width * (index + 0.5), _TOP - 8, name, role="soft", size=12, anchor="middle")
         for index, name in enumerate(columns)
     ]
     for row, name in enumerate(rows):
         y = _TOP + _ROW * row
-        marks.append(label(_NAMES - 8, y + 16, short(name, 33), anchor="end"))
-        marks += [_drawn(cell, _NAMES + width * index, y, width) for index, cell in enumerate(cells[row])]
+        marks.append(label(NAMES - 8, y + 16, short(name), anchor="end"))
+        marks += [_drawn(cell, NAMES + width * index, y, width) for index, cell in enumerate(cells[row])]
     return marks
 
 

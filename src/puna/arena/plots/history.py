@@ -11,13 +11,13 @@ import numpy as np
 
 from puna.arena.plots.axis import points, upward
 from puna.arena.plots.plot import Plot, Table
-from puna.arena.plots.svg import WIDTH, dot, label, line, path, short
+from puna.arena.plots.svg import NAMES, WIDTH, dot, label, line, path, short
 from puna.arena.plots.view import View, empty
 from puna.arena.ratings import Games, fit
 from puna.drawing import SERIES, Box, Linear, Scale, spanning
 
 _STEPS = 24
-_BOX = Box(64, 38, WIDTH - 250, 330)
+_BOX = Box(64, 38, WIDTH - NAMES - 28, 330)
 _LINE = 16.0  # height of a label
 _COLUMNS = ("at", "comparisons")
 

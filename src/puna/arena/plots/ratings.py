@@ -8,11 +8,11 @@ from xml.etree.ElementTree import Element
 from puna.arena.lines import Line
 from puna.arena.plots.axis import across, points
 from puna.arena.plots.plot import Plot, Table
-from puna.arena.plots.svg import WIDTH, dot, label, short, whisker
+from puna.arena.plots.svg import NAMES, WIDTH, dot, label, short, whisker
 from puna.arena.plots.view import MOST_ROWS, View, empty
 from puna.drawing import Box, Scale, spanning
 
-_NAMES, _VALUES = 236.0, 200.0
+_VALUES = 200.0
 _TOP, _ROW = 12.0, 26.0
 _COLUMNS = ("name", "rating", "low", "high", "games", "provisional")
 
@@ -21,7 +21,7 @@ def ratings(view: View) -> Plot:
     if not view.lines:
         return empty("ratings", "Ratings", _COLUMNS)
     shown = view.lines[:MOST_ROWS]
-    box = Box(_NAMES, _TOP, WIDTH - _VALUES, _TOP + _ROW * len(shown) + 6)
+    box = Box(NAMES, _TOP, WIDTH - _VALUES, _TOP + _ROW * len(shown) + 6)
     scale = spanning([end for line in shown for end in (line.low, line.high)], box.left, box.right, least=100)
     marks = list(across(box, scale, "rating, with its 95 % interval", points))
     for row, line in enumerate(shown):
@@ -32,7 +32,7 @@ def ratings(view: View) -> Plot:
 
 
 def _row(line: Line, scale: Scale, y: float) -> Iterator[Element]:
-    yield label(_NAMES - 10, y + 4, short(line.name), anchor="end")
+    yield label(NAMES - 10, y + 4, short(line.name), anchor="end")
     yield whisker(y, scale(line.low), scale(line.high))
     words = f"{line.name}: {line.rating:.0f}, {line.games} games"
     yield dot(scale(line.rating), y, words, hollow=line.provisional)

@@ -9,12 +9,12 @@ from xml.etree.ElementTree import Element
 from puna.arena.ballots import Ballot
 from puna.arena.plots.axis import across, percent
 from puna.arena.plots.plot import Plot, Table
-from puna.arena.plots.svg import WIDTH, dot, label, line, short, whisker
+from puna.arena.plots.svg import NAMES, WIDTH, dot, label, line, short, whisker
 from puna.arena.plots.view import View, empty
 from puna.arena.ratings import Share, left_rate
 from puna.drawing import Box, Linear, Scale
 
-_NAMES, _VALUES = 236.0, 170.0
+_VALUES = 170.0
 _TOP, _ROW = 12.0, 28.0
 _PLAYERS = 20
 _LONGER = ((1.1, "up to 1.1 times as long"), (1.5, "1.1 to 1.5 times"), (2.0, "1.5 to 2 times"), (3.0, "2 to 3 times"))
@@ -56,7 +56,7 @@ def position(view: View) -> Plot:
     for player in [each.name for each in view.lines[:_PLAYERS]]:
         for shape, side in enumerate(("left", "right")):
             share = left_rate(scores.get((player, side), ()))
-            rows.append(_Counted(f"{short(player, 24)}, {side}", share, shape, judged=False))
+            rows.append(_Counted(f"{short(player, 22)}, {side}", share, shape, judged=False))
     words = "Of how many decided battles of two each player won on either side. A fair arena has no better side."
     return _plot("position", title, view.about(words, _PLAYERS), "who, and on which side", rows)
 
@@ -76,7 +76,7 @@ def _plot(key: str, title: str, words: str, what: str, rows: Sequence[_Counted])
     columns = (what, "won", "low", "high", "decided")
     if not any(row.share.of for row in rows):
         return empty(key, title, columns)
-    box = Box(_NAMES, _TOP, WIDTH - _VALUES, _TOP + _ROW * len(rows) + 4)
+    box = Box(NAMES, _TOP, WIDTH - _VALUES, _TOP + _ROW * len(rows) + 4)
     scale = Linear(0, 1, box.left, box.right)
     marks = [*across(box, scale, "won of the decided battles, with its 95 % interval", percent, ticks=4)]
     marks.append(line(scale(0.5), box.top, scale(0.5), box.bottom, "soft", dash="4 4"))
@@ -87,7 +87,7 @@ def _plot(key: str, title: str, words: str, what: str, rows: Sequence[_Counted])
 
 def _row(row: _Counted, scale: Scale, y: float) -> Iterator[Element]:
     share = row.share
-    yield label(_NAMES - 10, y + 4, short(row.name, 34), anchor="end")
+    yield label(NAMES - 10, y + 4, short(row.name), anchor="end")
     if not share.of:
         yield label(WIDTH - _VALUES + 10, y + 4, "no decided battle", role="soft", size=12)
         return

@@ -8,11 +8,11 @@ from xml.etree.ElementTree import Element
 
 from puna.arena.plots.axis import across, points, upward
 from puna.arena.plots.plot import Plot, Table
-from puna.arena.plots.svg import WIDTH, dot, label, path, short
+from puna.arena.plots.svg import NAMES, WIDTH, dot, label, path, short
 from puna.arena.plots.view import View, empty
 from puna.drawing import Box, Scale, spanning
 
-_BOX = Box(64, 38, WIDTH - 250, 360)
+_BOX = Box(64, 38, WIDTH - NAMES - 28, 360)
 _MOST = 20  # players whose numbers find room
 _COLUMNS = ("name", "tokens per second", "rating", "best trade-off")
 

@@ -10,6 +10,9 @@ from puna.drawing import SERIES, SHAPES, element, lying, number
 WIDTH = 860.0
 """Of every drawing, in pixels of its own box."""
 
+NAMES = 272.0
+"""Room for names beside a drawing: 30 characters, in the widest of the fonts that a browser may take."""
+
 _SHORT = 30  # characters of a name beside a mark
 _TAIL = 11  # of which the last ones: settings stand at the end of an instance's name
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
