@@ -121,6 +121,15 @@ class Server:
         lines = self.get("/metrics").body.decode().splitlines()
         return self.log.count("left by itself"), [line for line in lines if line.startswith(loads)]
 
+    def unload(self) -> None:
+        """Every model, whoever loaded it: those of equal weights share a runner, under the name that came first."""
+        deadline = time.monotonic() + 15
+        while loaded := self.get("/api/ps").json["models"]:
+            assert time.monotonic() < deadline, loaded
+            for row in loaded:
+                self.post("/api/generate", {"model": row["name"], "keep_alive": 0})
+            time.sleep(0.02)
+
     def get(self, path: str, **headers: str) -> Answer:
         return self.request("GET", path, headers=headers)
 

@@ -86,6 +86,7 @@ def test_V09_unknown_options_are_ignored(server: Server) -> None:
 
 
 def test_V10_generate_without_prompt_loads(server: Server) -> None:
+    server.unload()
     answer = server.post("/api/generate", {"model": "M"})
     assert answer.status == 200
     assert answer.json.pop("created_at")
@@ -95,6 +96,7 @@ def test_V10_generate_without_prompt_loads(server: Server) -> None:
 
 
 def test_V11_keep_alive_zero_unloads(server: Server) -> None:
+    server.unload()
     server.post("/api/generate", {"model": "M"})
     answer = server.post("/api/generate", {"model": "M", "keep_alive": 0})
     assert answer.json["done_reason"] == "unload"

@@ -29,9 +29,7 @@ def alone(server: Server) -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def empty(alone: Server) -> None:
-    for row in rows(alone):
-        alone.post("/api/generate", {"model": row["name"], "keep_alive": 0})
-    until(lambda: not rows(alone))
+    alone.unload()
 
 
 def rows(server: Server) -> list[Any]:
