@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser import Visit
 from tests.page.rig import Site, fits, forgive, problems
+from tests.page.talk import Api
 from tests.page.upstream import DIES, Gate, Talker
 
 Sites = Callable[..., Site]
@@ -63,6 +64,19 @@ def test_V5_a_vote_shows_who_it_was_and_what_it_did_to_the_ratings(site: Site, v
     expect(revealed(page)).to_contain_text(re.compile(r"Rating\s*– → 1145"))
     expect(revealed(page)).to_contain_text(re.compile(r"Rating\s*– → 855"))
     expect(card(page, "A")).to_contain_text(re.compile("alpha:1b|beta:2b"))
+
+
+def test_a_battle_that_is_opened_just_before_its_answers_are_kept_can_be_voted_on(site: Site, visit: Visit) -> None:
+    battle = Api(site).battle(PROMPT)
+
+    def moments_before(route: Route) -> None:
+        reply = route.fetch()
+        route.fulfill(response=reply, json={**reply.json(), "state": "streaming"})
+
+    visit.page.route(f"**/api/arena/battles/{battle}", moments_before, times=1)
+    visit.page.goto(site.at(f"battle/{battle}"))
+    expect(button(visit.page, "Tie")).to_be_enabled()
+    expect(card(visit.page, "A")).to_contain_text("Hello there.")
 
 
 def test_next_takes_enter_and_has_the_prompt_box_ready(site: Site, visit: Visit) -> None:

@@ -28,11 +28,12 @@ class Duel {
     return this.battle?.id ?? '';
   }
 
-  /** Answers are on their way. */
+  /** Answers are on their way, after the vote, too; or all are here and the server is about to keep them. */
   get running(): boolean {
     const last = this.battle?.turns.at(-1);
-    return Object.values(last?.answers ?? {}).some(
-      ({ state }) => state === 'waiting' || state === 'streaming',
+    return (
+      this.battle?.state === 'streaming' ||
+      Object.values(last?.answers ?? {}).some(({ state }) => state === 'waiting' || state === 'streaming')
     );
   }
 
