@@ -35,7 +35,7 @@ run: $(VENV)/.run $(PAGE) ## start Puna and let the packaged small model answer 
 
 test: lint $(PAGE) $(CLIENT)/$(INSTALLED) ## check the code, then run every test
 	@$(DEBIAN)
-	$(BIN)/python -m pytest -v --tb=short --durations=10 --numprocesses=2 --dist=loadfile -m 'not soak'
+	$(BIN)/python -m pytest -v --tb=short --durations=10 --numprocesses=3 --dist=loadfile --no-loadscope-reorder -m 'not soak'
 
 lint: $(VENV)/.dev web/$(INSTALLED) ## formatter, linter, types, import arrows, of the page as well
 	$(BIN)/ruff format --check

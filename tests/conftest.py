@@ -17,6 +17,22 @@ from tests.postgres import Postgres
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# These files take longest. They begin first: a worker that is left with one of them at the end works alone.
+LONGEST = (
+    "api/test_crashes_and_streams",
+    "cli/test_with_the_real_server",
+    "page/test_battling",
+    "page/test_leaderboard_page",
+    "api/test_openapi_fuzz",
+    "page/test_hands_and_eyes",
+    "transfers/test_what_a_hostile_registry_may_answer",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    first = {f"tests/{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: first.get(item.nodeid.partition("::")[0], len(first)))
+
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
