@@ -118,6 +118,24 @@ async def test_the_context_is_that_of_the_loaded_model_where_none_was_asked_for(
     assert [line["state"] for line in found if line["event"] == "status"] == ["queued", "prompt", "generating"]
 
 
+async def test_the_context_of_a_model_that_was_loaded_for_this_question_is_known() -> None:
+    looked = asyncio.Event()
+
+    class Late(Loaded):
+        """Lists its model from the second look on."""
+
+        def _plain(self, path: str, body: Json) -> web.Response:
+            if path != "/api/ps" or looked.is_set():
+                return super()._plain(path, body)
+            looked.set()
+            return web.json_response({"models": []})
+
+    server = Late(script=[looked, "x"], models={"m:1b": {}}, last=dict(COUNTED))
+    async with upstream(server) as (_, endpoint), door(endpoint) as opened:
+        found = await lines(opened, {"model": "m:1b"})
+    assert found[-1]["timings"]["context_used"] == 0.1
+
+
 async def test_a_model_that_is_not_in_memory_is_being_loaded() -> None:
     server = Scripted(script=[0.3, "x"], models={})
     async with upstream(server) as (_, endpoint), door(endpoint) as opened:

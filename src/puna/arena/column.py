@@ -59,7 +59,9 @@ class Column:
                     waiting.cancel()
                     await self._say(line, watch)
                     if line.get("done") is True:
-                        return self._done(line, watch)
+                        ended_ns = monotonic_ns()
+                        await self._residents.meet(self._work.endpoint, self._work.instance.model)
+                        return self._done(line, watch, ended_ns)
             return Failed(self._id, CUT_OFF)
         finally:
             waiting.cancel()
@@ -67,7 +69,7 @@ class Column:
 
     def stopped(self) -> Done:
         """The end of an answer that the person stopped, wherever it was."""
-        return self._done({}, self._watch or Stopwatch(monotonic_ns()))
+        return self._done({}, self._watch or Stopwatch(monotonic_ns()), monotonic_ns())
 
     async def _say_what_is_waited_for(self) -> None:
         """The upstream says nothing before its first token: whether it has the model must be asked beside."""
@@ -95,8 +97,8 @@ class Column:
         if text:
             await self._events.put(Token(self._id, text))
 
-    def _done(self, line: Mapping[str, Any], watch: Stopwatch) -> Done:
-        now, work, instance = monotonic_ns(), self._work, self._question.instance
+    def _done(self, line: Mapping[str, Any], watch: Stopwatch, now: int) -> Done:
+        work, instance = self._work, self._question.instance
         n_ctx = instance.extras.num_ctx or self._residents.n_ctx(work.endpoint, instance.model)
         metrics = watch.metrics(line, now)
         times = timings(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from time import monotonic
 
 from puna.arena.metrics import counter
@@ -12,7 +13,14 @@ from puna.client import ClientError
 
 EACH_S = 0.5  # a look is believed for so long
 
-_Found = Mapping[str, int | None] | None
+
+@dataclass(frozen=True, slots=True)
+class _Resident:
+    ready: bool
+    n_ctx: int | None  # while it loads: what it will have
+
+
+_Found = Mapping[str, _Resident] | None
 
 
 class Residents:
@@ -29,13 +37,25 @@ class Residents:
             look = asyncio.create_task(self._look(endpoint))
             self._looks[endpoint] = (monotonic(), look)
         found = await asyncio.shield(look)
-        return None if found is None else _tagged(model) in found
+        if found is None:
+            return None
+        resident = found.get(_tagged(model))
+        return resident is not None and resident.ready
+
+    async def meet(self, endpoint: str, model: str) -> None:
+        """Waits for a look that is under way, and looks again where the last one came before a model that is there."""
+        _, look = self._looks.get(endpoint, (0.0, None))
+        found = await asyncio.shield(look) if look else None
+        if found is not None and _tagged(model) not in found:
+            self._looks.pop(endpoint, None)
+            await self.has(endpoint, model)
 
     def n_ctx(self, endpoint: str, model: str) -> int | None:
         """Tokens that fit into its context, by the last look."""
         _, look = self._looks.get(endpoint, (0.0, None))
         found = look.result() if look is not None and look.done() and not look.cancelled() else None
-        return found.get(_tagged(model)) if found else None
+        resident = found.get(_tagged(model)) if found else None
+        return resident.n_ctx if resident else None
 
     async def close(self) -> None:
         looks = [look for _, look in self._looks.values()]
@@ -49,8 +69,13 @@ class Residents:
                 models = await self._upstreams.client(endpoint).ps()
         except (ClientError, TimeoutError):
             return None
-        ready = (model for model in models if model.get("loading") is not True)  # only Puna tells those apart
-        return {_tagged(str(model.get("name"))): counter(model, "context_length") for model in ready}
+        return {
+            _tagged(str(model.get("name"))): _Resident(
+                model.get("loading") is not True,  # only Puna tells those apart
+                counter(model, "context_length"),
+            )
+            for model in models
+        }
 
 
 def _tagged(model: str) -> str:
