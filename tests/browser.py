@@ -18,6 +18,8 @@ _PROGRAM = "chromium"
 # Without these, it looks up hosts of its maker's at every start.
 _ARGUMENTS = (
     "--disable-gpu",
+    "--disable-extensions",
+    "--process-per-site",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
