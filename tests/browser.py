@@ -15,10 +15,17 @@ from typing import Literal
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, ViewportSize, sync_playwright
 
 _PROGRAM = "chromium"
+# The first keeps a process in reserve for every window. The others are what Playwright switches off: one list counts.
+_WITHOUT = (
+    "SpareRendererForSitePerProcess", "Translate", "PaintHolding", "HttpsUpgrades", "DestroyProfileOnBrowserClose",
+    "DialMediaRouteProvider", "GlobalMediaControls", "ImprovedCookieControls", "LazyFrameLoading", "MediaRouter",
+    "OptimizationHints", "AutoDeElevate",
+)  # fmt: skip
 # Without these, it looks up hosts of its maker's at every start.
 _ARGUMENTS = (
     "--disable-gpu",
     "--disable-extensions",
+    f"--disable-features={','.join(_WITHOUT)}",
     "--process-per-site",
     "--disable-quic",
     "--no-first-run",
