@@ -7,8 +7,10 @@ import base64
 import io
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import pytest
 from PIL import Image
 from sqlalchemy import text
@@ -53,6 +55,16 @@ async def made(opened: Door, **fields: Any) -> str:
     assert reply.status == 201, reply.json
     found: str = reply.json["id"]
     return found
+
+
+@asynccontextmanager
+async def talking(opened: Door, session: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    """A turn whose first token has come."""
+    body = {"prompt": "talk", "model_instances": [GOOD]}
+    async with opened.session.post(f"{opened.url}{SESSIONS}/{session}/turns", json=body) as reply:
+        while b'"token"' not in await reply.content.readline():
+            pass
+        yield reply
 
 
 async def ask(opened: Door, session: str, prompt: str, *instances: Mapping[str, Any], **more: Any) -> Reply:
@@ -202,10 +214,7 @@ async def test_an_answer_on_its_way_is_not_gone_on_from(opened: Door, model: Scr
     never = asyncio.Event()
     model.script = ["so far", never]
     session = await made(opened)
-    body = {"prompt": "talk", "model_instances": [GOOD]}
-    async with opened.session.post(f"{opened.url}{SESSIONS}/{session}/turns", json=body) as reply:
-        while b'"token"' not in await reply.content.readline():
-            pass
+    async with talking(opened, session):
         refused = await ask(opened, session, "and?", TWIN, follows={"turn": 1, "instance_id": "a"})
         assert refused.told == (400, "Invalid follows: that answer is empty, or not finished")
         never.set()
@@ -303,10 +312,7 @@ async def test_an_answer_is_kept_while_it_is_generated(opened: Door, model: Scri
     never = asyncio.Event()
     model.script = ["so far", never]
     session = await made(opened)
-    body = {"prompt": "talk", "model_instances": [GOOD]}
-    async with opened.session.post(f"{opened.url}{SESSIONS}/{session}/turns", json=body) as reply:
-        while b'"token"' not in await reply.content.readline():
-            pass
+    async with talking(opened, session):
 
         def kept() -> bool:
             with sqlite.reading() as connection:
@@ -345,10 +351,7 @@ async def test_a_turn_that_cannot_be_kept_is_streamed_all_the_same(
     gone = asyncio.Event()
     model.script = ["so far", gone, " and on"]
     session = await made(opened)
-    body = {"prompt": "talk", "model_instances": [GOOD]}
-    async with opened.session.post(f"{opened.url}{SESSIONS}/{session}/turns", json=body) as reply:
-        while b'"token"' not in await reply.content.readline():
-            pass
+    async with talking(opened, session) as reply:
         with sqlite.writing() as connection:
             connection.execute(text("ALTER TABLE arena_answers RENAME TO lost"))
         gone.set()

@@ -100,7 +100,7 @@ def _keep(parcel: Parcel, archive: Archive) -> None:
     with archive.database.writing() as connection:
         archive.votes.alone(connection)  # nor does anybody else import meanwhile
         _leave_out(parcel, connection)
-        archive.votes.add_many_within(connection, parcel.votes.new.values())
+        archive.votes.add_within(connection, parcel.votes.new.values())
         for comparison in parcel.sessions.new.values():
             archive.sessions.add_within(connection, comparison.session, comparison.pictures)
         for pile, kept in ((parcel.rosters, archive.rosters), (parcel.prompts, archive.prompts)):

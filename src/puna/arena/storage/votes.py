@@ -56,21 +56,20 @@ class Votes:
         connection.execute(insert(votes), [_row(vote)])
 
     def add_many(self, given: Iterable[Vote]) -> int:
-        """Those whose ids are not known yet; gives their number. All of them are added, or none."""
+        """In one transaction, those whose ids are known left out. Gives how many were new."""
+        by_id = {vote.id: vote for vote in given}
         with self._database.writing() as connection:
-            return self.add_many_within(connection, given)
+            self.alone(connection)
+            known = known_ids(connection, votes, by_id)
+            new = [vote for vote_id, vote in by_id.items() if vote_id not in known]
+            self.add_within(connection, new)
+        return len(new)
 
-    def add_many_within(self, connection: Connection, given: Iterable[Vote]) -> int:
-        """As a part of a transaction."""
-        added, coming = 0, iter(given)
-        self.alone(connection)
+    def add_within(self, connection: Connection, new: Iterable[Vote]) -> None:
+        """As a part of a transaction that is `alone` and knows that none of them is there."""
+        coming = iter(new)
         while chunk := list(islice(coming, CHUNK)):
-            known = known_ids(connection, votes, (vote.id for vote in chunk))
-            by_id = {vote.id: vote for vote in chunk if vote.id not in known}
-            if by_id:
-                connection.execute(insert(votes), [_row(vote) for vote in by_id.values()])
-            added += len(by_id)
-        return added
+            connection.execute(insert(votes), [_row(vote) for vote in chunk])
 
     def ballots(self) -> tuple[Ballot, ...]:
         """What counts, in the order in which it was given. The same tuple as before where nothing has changed.
